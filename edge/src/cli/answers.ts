@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline/promises';
-import { type Answers, type Chosen, fitOf, nameOf, whereText } from '../domain/commissioning/config-text.js';
+import { type Answers, type Chosen, fitOf, nameOf, serialOf, whereText } from '../domain/commissioning/config-text.js';
 
 /** Asks the person for what no meter shows: profile, model and serial number. An empty answer leaves it open. */
 export async function askAnswers(
@@ -32,7 +32,7 @@ async function askOne(chosen: Chosen, known: Answers, ask: (text: string) => Pro
     const said = (await ask(`the model on the nameplate (${fit.model})?`)).trim();
     if (said !== '') answers = { ...answers, model: said };
   }
-  const isReadable = (fit ?? chosen.fits[0])?.serial !== null;
+  const isReadable = serialOf(chosen.fits, fit) !== null;
   if (!isReadable && answers.serial === undefined) {
     const said = (await ask('the serial number on the nameplate?')).trim();
     if (said !== '') answers = { ...answers, serial: said };

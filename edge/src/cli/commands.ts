@@ -17,6 +17,7 @@ import { enrolmentWindow, openEnrolmentClock, untilKnown } from '../wiring/clock
 import type { GatewayConfig, MeterConfig } from '../wiring/config.js';
 import { pointEnrolment, pointKeys } from '../wiring/points.js';
 import {
+  checkProfiles,
   closeBuses,
   framesDir,
   identityOf,
@@ -29,10 +30,13 @@ import {
   takeDirectory,
 } from '../wiring/setup.js';
 import { askPerson, believedSample } from './first-enrolment.js';
+import { refuseUnwritable, refuseUnwritableFolder } from './output.js';
 
 /** Creates missing keys and prints the identity; prints the same again when every key exists. */
 export async function init(config: GatewayConfig): Promise<void> {
+  checkProfiles(config);
   await takeDirectory(config);
+  refuseUnwritableFolder('data_dir', config.data_dir);
   const keys = keyStore(config);
   const gateway = await keys.gateway(true);
   const meters = [];
@@ -47,8 +51,16 @@ export async function init(config: GatewayConfig): Promise<void> {
  * spool first, so that a second call gives the same bytes. Throws `StartError` when a meter does not answer, and when
  * the time of a new enrolment is not known.
  */
-export async function enrol(config: GatewayConfig, out: string, newMeters: readonly string[] = []): Promise<void> {
+export async function enrol(
+  config: GatewayConfig,
+  out: string,
+  newMeters: readonly string[] = [],
+  progress: (text: string) => void = console.error,
+): Promise<void> {
+  checkProfiles(config);
+  refuseUnwritable(out);
   await takeDirectory(config);
+  refuseUnwritableFolder('data_dir', config.data_dir);
   const readingClock = await openEnrolmentClock(config, systemClock);
   const buses = openBuses(config, systemClock);
   const counters = { add: () => {} };
@@ -63,8 +75,11 @@ export async function enrol(config: GatewayConfig, out: string, newMeters: reado
   const messages = await allOrFirstError(
     meters.map(async (meter) => {
       const known = meter.recovered.enrolment?.message;
+      const { name, bus, unit } = meter.config;
+      progress(`meter ${name}: ${known ? 'has its enrolment already' : `reading unit ${unit} on ${bus}`}`);
       if (known) return known;
       const sample = await believedSample(meter, newMeters, ask);
+      progress(`meter ${name}: import ${sample.importWh} Wh, export ${sample.exportWh} Wh`);
       return firstEnrolment(config, meter, sample, enrolmentWindow(readingClock));
     }),
   );
@@ -75,6 +90,7 @@ export async function enrol(config: GatewayConfig, out: string, newMeters: reado
     entries.push(entryOf(point, point.recovered.enrolment?.message ?? (await first())));
   }
   writeFileSync(out, `${JSON.stringify(entries, null, 2)}\n`);
+  progress(`${out}: ${entries.length} enrolment${entries.length === 1 ? '' : 's'} for the utility`);
   await spool.close();
   await closeBuses(buses);
 }

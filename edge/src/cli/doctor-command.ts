@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { systemClock } from '@gridtokenx/runtime/node';
 
-import { loadProfiles } from '../adapters/profiles/files.js';
+import { allProfiles } from '../adapters/profiles/files.js';
 import type { Target } from '../domain/commissioning/target.js';
 import { diagnose, type Finding } from '../domain/doctor/diagnose.js';
 import type { ExaminedMeter } from '../domain/doctor/observation.js';
@@ -69,13 +69,13 @@ export function examinationOf(config: GatewayConfig, bus: BusConfig) {
   const meters: ExaminedMeter[] = [];
   const skipped: string[] = [];
   for (const meter of here) {
-    const profile = profileOf(meter);
+    const profile = profileOf(meter, config.profiles_dir);
     if (profile.protocol === 'modbus') meters.push({ name: meter.name, unit: meter.unit, profile });
     // Only the device itself lists a SunSpec device's registers: the doctor reads it as `run` does.
     else skipped.push(meter.name);
   }
   const waitMs = Math.min(config.request_timeout_ms, 1_000);
-  const settings = bus.transport === 'serial' ? likelySettings() : [];
+  const settings = bus.transport === 'serial' ? likelySettings(config.profiles_dir) : [];
   return { ...placeOf(bus), name: bus.name, meters, skipped, waitMs, settings, anyUnits: anyUnitsOf(config, bus) };
 }
 
@@ -85,8 +85,8 @@ export function withUsers(finding: Finding, users: () => readonly string[]): Fin
   return names.length > 0 ? { ...finding, text: `${finding.text}: ${names.join(', ')}. Stop it first` } : finding;
 }
 
-function likelySettings(): Setting[] {
-  const plan = serialPlan(defaultsOf([...loadProfiles().values()]));
+function likelySettings(own: string | undefined): Setting[] {
+  const plan = serialPlan(defaultsOf(allProfiles(own).profiles));
   return plan.slice(0, MAX_SETTINGS).map(({ setting }) => setting);
 }
 

@@ -134,6 +134,7 @@ function scanCommand(program: Command): void {
     .description('find the meters on a serial port or at host:port by reading only, and write a configuration')
     .option('--out <file>', 'file for the configuration', 'gateway.yaml')
     .option('--base <file>', 'configuration whose other sections the new one adopts')
+    .option('--profiles-dir <dir>', 'folder of your own profiles')
     .option('--expect <n>', 'stop after so many units', wholeNumber)
     .option('--raw', 'host:port is a converter that carries raw RTU frames; without this it speaks Modbus TCP')
     .option('--serial <unit=number>', 'serial number on a nameplate (repeat for each meter)', many, [])

@@ -6,6 +6,8 @@ export interface ScanCommand {
   readonly out: string;
   /** A configuration whose other sections the new one adopts. */
   readonly base?: string;
+  /** Folder of the user's own profiles; undefined: as the base configuration says. */
+  readonly profilesDir?: string;
   /** Protocol of a network address. */
   readonly way: 'tcp' | 'rtu-over-tcp';
   readonly expect?: number;
@@ -28,6 +30,7 @@ export interface ScanOptions {
   readonly serial: readonly string[];
   readonly model: readonly string[];
   readonly profile: readonly string[];
+  readonly profilesDir?: string;
   readonly owner?: string;
   readonly zone?: number;
   readonly exportLimitW?: number;
@@ -39,7 +42,7 @@ export interface ScanOptions {
 
 /** Converts options into a command. Throws `StartError` for options that cannot be parsed. */
 export function scanCommandOf(port: string, options: ScanOptions): ScanCommand {
-  const { out, base, expect, raw, owner, zone, exportLimitW, importLimitW } = options;
+  const { out, base, profilesDir, expect, raw, owner, zone, exportLimitW, importLimitW } = options;
   const answers = new Map<number, Answers>();
   for (const key of ['serial', 'model', 'profile'] as const) {
     for (const text of options[key]) {
@@ -51,6 +54,7 @@ export function scanCommandOf(port: string, options: ScanOptions): ScanCommand {
     port,
     out,
     ...(base === undefined ? {} : { base }),
+    ...(profilesDir === undefined ? {} : { profilesDir }),
     ...(expect === undefined ? {} : { expect }),
     way: raw ? 'rtu-over-tcp' : 'tcp',
     answers,

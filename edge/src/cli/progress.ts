@@ -74,7 +74,8 @@ export function foundText(found: Found): string {
     const why = silent.length > 0 ? ' It gave no answer to most questions: it may be too slow, or the line is bad' : '';
     return `${where}: answers, but no profile fits.${why}`;
   }
-  const serial = first.serial === null ? 'no serial number is readable' : `serial number ${first.serial}`;
+  const read = [...new Set(fits.flatMap((fit) => (fit.serial === null ? [] : [fit.serial])))];
+  const serial = read.length === 0 ? 'no serial number is readable' : `serial number ${read.join(' or ')}`;
   const values = `import ${kwh(first.importWh)}, export ${kwh(first.exportWh)}, ${serial}`;
   if (others.length > 0)
     return `${where}: ${fits.length} profiles fit (${fits.map(({ profile }) => profile).join(', ')}): the nameplate says which; ${values}`;

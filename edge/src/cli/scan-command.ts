@@ -1,9 +1,9 @@
 import { createHash, randomInt } from 'node:crypto';
-import { existsSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { Role } from '@gridtokenx/protocol';
 import { OperatorError } from '@gridtokenx/runtime/core';
 import { parsePlain, readRegularFile, systemClock } from '@gridtokenx/runtime/node';
-import { loadProfiles, loadSunspecModels } from '../adapters/profiles/files.js';
+import { allProfiles, loadSunspecModels } from '../adapters/profiles/files.js';
 import { BusStats } from '../domain/bus/stats.js';
 import { chooseMeters, configText } from '../domain/commissioning/config-text.js';
 import { parseTarget, type Target, TargetError } from '../domain/commissioning/target.js';
@@ -13,11 +13,13 @@ import { EVERY_UNIT_TEXT, NOTHING_TEXT, NOTHING_THERE_TEXT, ScanStopped } from '
 import { networkPlan, type Stage, serialPlan } from '../domain/scan/plan.js';
 import { Scan } from '../domain/scan/scan.js';
 import { newState, type ScanState } from '../domain/scan/state.js';
+import type { MeterProfile } from '../profiles/profile.js';
 import type { MeterConfig } from '../wiring/config.js';
 import { profileOf, StartError } from '../wiring/setup.js';
 import { askAnswers } from './answers.js';
 import { openLine } from './open-line.js';
 import type { ScanCommand } from './options.js';
+import { refuseUnwritable, writeWhole } from './output.js';
 import { foundText, type Progress, progressTo } from './progress.js';
 
 /**
@@ -29,10 +31,15 @@ export async function scan(command: ScanCommand, signal: AbortSignal): Promise<v
   if (existsSync(command.out) && !command.force)
     throw new StartError(`${command.out} exists: name another file with --out, or give --force to replace it`);
   const base = command.base === undefined ? null : readBase(command.base);
-  const profiles = [...loadProfiles().values()];
+  const own = command.profilesDir ?? ownOf(base);
+  const { profiles, faults } = allProfiles(own);
+  refuseUnknownProfiles(command, profiles);
+  refuseUnwritable(command.out);
+  refuseUnwritable(`${command.out}.scan.json`);
   const stages = target.kind === 'serial' ? serialPlan(defaultsOf(profiles)) : networkPlan(command.way);
   const store = new StateFile(`${command.out}.scan.json`, command.port, stages);
   const progress = progressTo(process.stderr, stages);
+  for (const { message } of faults) progress.line(`skipped a profile: ${message}`);
   const state = command.again ? newState() : resumed(store, stages, progress);
   const stats = new BusStats();
   const running = new Scan(
@@ -66,7 +73,7 @@ export async function scan(command: ScanCommand, signal: AbortSignal): Promise<v
   const isWhole = stopped === null && (!signal.aborted || count >= (command.expect ?? Number.POSITIVE_INFINITY));
   if (isWhole) {
     store.finished();
-    await finish(command, target, base, state);
+    await finish(command, target, { base, own }, state);
     return;
   }
   // A configuration written now would block the complete one later.
@@ -80,9 +87,10 @@ export async function scan(command: ScanCommand, signal: AbortSignal): Promise<v
 async function finish(
   command: ScanCommand,
   target: Target,
-  base: Record<string, unknown> | null,
+  { base, own }: { readonly base: Record<string, unknown> | null; readonly own: string | undefined },
   state: ScanState,
 ): Promise<void> {
+  const refusal = refusalBy(own);
   const { chosen, left } = chooseMeters(state.found, refusal);
   for (const text of left) console.log(`not used: ${text}`);
   if (chosen.length === 0) {
@@ -92,7 +100,9 @@ async function finish(
   const mayAsk = !command.yes && process.stdin.isTTY === true;
   const answers = mayAsk ? await askAnswers(chosen, command.answers) : command.answers;
   const answersToAll = state.notes.includes(EVERY_UNIT_TEXT);
-  const text = configText({ target, found: state.found, answers, site: command.site, base, answersToAll, refusal });
+  const profilesDir = own === undefined ? {} : { profilesDir: own };
+  const known = { target, found: state.found, answers, site: command.site, base, ...profilesDir };
+  const text = configText({ ...known, answersToAll, refusal });
   writeWhole(command.out, text);
   const open = [...text.matchAll(/^.*TO BE FILLED IN:.*$/gm)].filter(([line]) => !line.startsWith('#')).length;
   console.log(
@@ -109,15 +119,32 @@ function targetOf(port: string): Target {
   }
 }
 
-/** Says why `run` would refuse a meter; null when it would not. */
-function refusal({ profile, exportOnly }: Fit): string | null {
-  try {
-    profileOf({ name: '', profile, role: exportOnly ? Role.production : Role.point } as MeterConfig);
-    return null;
-  } catch (error) {
-    if (error instanceof StartError) return error.message.replace(/^meter : /, '');
-    throw error;
-  }
+/** Returns the function that says why `run` would refuse a meter; null when it would not. */
+function refusalBy(own: string | undefined) {
+  return ({ profile, exportOnly }: Fit): string | null => {
+    try {
+      profileOf({ name: '', profile, role: exportOnly ? Role.production : Role.point } as MeterConfig, own);
+      return null;
+    } catch (error) {
+      if (error instanceof StartError) return error.message.replace(/^meter : /, '');
+      throw error;
+    }
+  };
+}
+
+/** Returns the folder of own profiles that the base configuration names. */
+function ownOf(base: Record<string, unknown> | null): string | undefined {
+  const own = base?.profiles_dir;
+  if (own === undefined || (typeof own === 'string' && own !== '')) return own;
+  throw new StartError('profiles_dir in the --base file: expected the path of a folder');
+}
+
+/** Throws `StartError` for a profile on the command line that nobody has. */
+function refuseUnknownProfiles({ answers }: ScanCommand, profiles: readonly MeterProfile[]): void {
+  const ids = profiles.map(({ id }) => id);
+  for (const [unit, { profile }] of answers)
+    if (profile !== undefined && !ids.includes(profile))
+      throw new StartError(`--profile ${unit}=${profile}: there is no such profile: expected one of ${ids.join(', ')}`);
 }
 
 function readBase(file: string): Record<string, unknown> {
@@ -186,14 +213,4 @@ interface Stored {
   readonly plan: string;
   readonly finished: boolean;
   readonly state: ScanState;
-}
-
-/** Writes a file atomically: a reader sees the old content or the new, never half. */
-function writeWhole(path: string, text: string): void {
-  try {
-    writeFileSync(`${path}.new`, text);
-    renameSync(`${path}.new`, path);
-  } catch (error) {
-    throw new StartError(`${path}: cannot be written (${(error as NodeJS.ErrnoException).code ?? error})`);
-  }
 }

@@ -1,3 +1,4 @@
+import { OperatorError } from '@gridtokenx/runtime/core';
 import { type Fault, parseLocated } from '@gridtokenx/runtime/node';
 import type { AddressRange, MeterProfile, ModbusProfile, ReadLimits, SunspecProfile } from './profile.js';
 import type { Register } from './register.js';
@@ -11,16 +12,10 @@ import {
 } from './schema.js';
 
 /** Reports a profile that cannot be used. The message is one line: `FILE:LINE: key: what was expected`. */
-export class ProfileError extends Error {
+export class ProfileError extends OperatorError {
   override readonly name = 'ProfileError';
-  readonly file: string;
-  readonly line: number;
-  readonly key: string;
   constructor(file: string, line: number, key: string, what: string) {
-    super(`${file}:${line}: ${key}: ${what}`);
-    this.file = file;
-    this.line = line;
-    this.key = key;
+    super({ code: 'profile', file, line, key, problem: what, advice: '' });
   }
 }
 

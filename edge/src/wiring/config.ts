@@ -1,7 +1,7 @@
 import { publicKeyFromBase58, Role, Source } from '@gridtokenx/protocol';
 import { brokerUrlSchema, type Fault, hostSchema, loadConfig, parseConfig, tlsSchema } from '@gridtokenx/runtime/node';
 import { z } from 'zod';
-import { profileIds } from '../adapters/profiles/files.js';
+import { profileFaults } from './profile-faults.js';
 
 const port = z.int().min(1).max(65_535);
 const name = z
@@ -48,7 +48,7 @@ const meter = z.strictObject({
   manufacturer: z.string().min(1).max(64),
   model: z.string().min(1).max(64),
   serial: z.union([z.string().min(1).max(64), z.int().nonnegative().transform(String)]),
-  profile: z.enum(profileIds() as [string, ...string[]]),
+  profile: z.string().min(1).max(200),
   bus: name,
   /** 1 to 247; 0 and 255 on transport tcp only. */
   unit: z.int().min(0).max(255),
@@ -70,6 +70,8 @@ const schema = z.strictObject({
   network_id: z.string().regex(/^[0-9a-fA-F]{16}$/, 'expected 16 hexadecimal digits'),
   data_dir: z.string().min(1),
   name,
+  /** Folder of the user's own profiles, beside the shipped ones. */
+  profiles_dir: path.optional(),
   broker: z.strictObject({
     url: brokerUrlSchema,
     name: z.string().min(1).max(200),
@@ -136,7 +138,7 @@ function crossFaults(config: GatewayConfig): Fault[] {
     if (same < i)
       faults.push({ path: ['meters', i, 'unit'], message: `unit ${meter.unit} on "${meter.bus}" is used twice` });
   }
-  faults.push(...unitFaults(config), ...pointFaults(config));
+  faults.push(...profileFaults(config), ...unitFaults(config), ...pointFaults(config));
   const { broker, oracles } = config;
   for (const key of ['ca_file', 'server_name'] as const) {
     if (broker[key] !== undefined && !broker.url.startsWith('mqtts:'))

@@ -6,7 +6,7 @@ import { type BusAddress, busAt } from '../adapters/modbus/open.js';
 import { type LineReader, ProfileReader, type ReaderOptions } from '../adapters/modbus/reader.js';
 import { probeReader, serialReader } from '../adapters/modbus/serial-number.js';
 import { SunspecReader } from '../adapters/modbus/sunspec-reader.js';
-import { loadProfile, loadSunspecModels } from '../adapters/profiles/files.js';
+import { findProfile, loadSunspecModels } from '../adapters/profiles/files.js';
 
 import type { Bus } from '../domain/bus/bus.js';
 import { ReplyQuarantine, USUAL_RULES } from '../domain/bus/reply-quarantine.js';
@@ -31,9 +31,12 @@ export function needsOf({ role }: Pick<MeterConfig, 'role'>): Bills {
   return { import: role !== Role.production, export: true };
 }
 
-/** Loads the profile of a meter. Throws `StartError` for a profile whose readings could not be billed. */
-export function profileOf(meter: MeterConfig): MeterProfile {
-  const profile = loadProfile(meter.profile);
+/**
+ * Loads the profile of a meter, shipped or in the user's folder. Throws `ProfileError`, and `StartError` for a profile
+ * whose readings could not be billed.
+ */
+export function profileOf(meter: MeterConfig, own?: string): MeterProfile {
+  const profile = findProfile(meter.profile, own);
   const bills = profile.protocol === 'modbus' ? profile.bills : sunspecBills(profile);
   const needs = needsOf(meter);
   const missing = (['import', 'export'] as const).filter((key) => needs[key] && !bills[key]);
@@ -44,6 +47,11 @@ export function profileOf(meter: MeterConfig): MeterProfile {
     );
   }
   return profile;
+}
+
+/** Throws for the first meter without a usable profile, as `profileOf` does: nothing is started then. */
+export function checkProfiles(config: GatewayConfig): void {
+  for (const meter of config.meters) profileOf(meter, config.profiles_dir);
 }
 
 /** Builds the buses of a configuration, by name. Opens nothing before the first read. */
@@ -138,7 +146,7 @@ export function lineOf(
 ): MeterLine {
   const bus = ports.buses.get(meter.bus);
   if (!bus) throw new StartError(`there is no bus "${meter.bus}"`);
-  const profile = profileOf(meter);
+  const profile = profileOf(meter, config.profiles_dir);
   const { unit } = meter;
   const line = config.buses.find(({ name }) => name === meter.bus);
   const cost = costOf(line, profile.limits.pauseMs);

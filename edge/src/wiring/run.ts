@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { base58Encode } from '@gridtokenx/protocol';
 import { diskSpace, serviceLog } from '@gridtokenx/runtime/node';
 import { nodeDisk } from '../adapters/disk/node-disk.js';
+import { ownProfiles } from '../adapters/profiles/files.js';
 import { tornRecordsIn } from '../adapters/spool/record.js';
 import { busProblems } from '../domain/bus/messages.js';
 import { Gateway, type Metered } from '../domain/gateway.js';
@@ -15,7 +16,7 @@ import { type Delivery, openDelivery, sendCommitted, uplinkOf } from './delivery
 import { type GatewayHealth, gatewayHealth } from './health.js';
 import { meteredOf } from './metered.js';
 import { servePage } from './page.js';
-import { closeBuses, configHash, type SetUp, setUp, softwareHash, takeDirectory } from './setup.js';
+import { checkProfiles, closeBuses, configHash, type SetUp, setUp, softwareHash, takeDirectory } from './setup.js';
 import { diskBudget } from './sizes.js';
 import { openWorld, type World } from './world.js';
 
@@ -23,6 +24,10 @@ import { openWorld, type World } from './world.js';
 export async function run(config: GatewayConfig, signal: AbortSignal, ready: () => void): Promise<void> {
   const log = serviceLog(`gateway ${config.name}`);
   signal.addEventListener('abort', () => log.flush(), { once: true });
+  checkProfiles(config);
+  if (config.profiles_dir !== undefined)
+    for (const { message } of ownProfiles(config.profiles_dir).faults)
+      log.warn({ event: 'profile_skipped', problem: message }, 'Skipped a profile that no meter uses');
   await takeDirectory(config);
   const floor = await openFloor(config);
   const world = openWorld(config, floor, log, signal);

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { base58Encode, fromHex, type MeterId, type Signer, toHex, type Verifier } from '@gridtokenx/protocol';
 import type { Clock, ReadingClock } from '@gridtokenx/runtime/core';
-import { systemRandom } from '@gridtokenx/runtime/node';
+import { operatorErrorOf, systemRandom } from '@gridtokenx/runtime/node';
 
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { KeyStore, type MeterKey } from '../adapters/keys/key-store.js';
@@ -28,7 +28,7 @@ import { StartError } from './start-error.js';
 import { type FoundState, openAcks, readState, stateDir, statePath, storeState, usableState } from './states.js';
 
 export { plateOf } from './open-keys.js';
-export { closeBuses, openBuses, profileOf } from './readers.js';
+export { checkProfiles, closeBuses, openBuses, profileOf } from './readers.js';
 export { StartError } from './start-error.js';
 
 /** Polls without an answer after which a meter's silence is a gap. */
@@ -39,7 +39,9 @@ export async function takeDirectory(config: GatewayConfig): Promise<void> {
   try {
     await nodeDisk.makeDir(config.data_dir);
   } catch (error) {
-    throw new StartError(`data_dir ${config.data_dir} cannot be created: ${(error as Error).message}`);
+    const { problem, advice } = operatorErrorOf(error) ?? { problem: (error as Error).message, advice: '' };
+    const says = advice === '' ? problem : `${problem}; ${advice}`;
+    throw new StartError(`data_dir ${config.data_dir} cannot be created: ${says}`, { cause: error });
   }
   if (!(await lockDirectory(config.data_dir))) {
     throw new StartError(`another gateway process works in ${config.data_dir}: stop it first`);

@@ -27,6 +27,8 @@ export interface ConfigTextOptions {
   readonly site: Site;
   /** Sections beside buses and meters, from another configuration; null: the installer fills in all of them. */
   readonly base: Readonly<Record<string, unknown>> | null;
+  /** Folder of the user's own profiles. */
+  readonly profilesDir?: string;
   /** True when the device behind an address has no units of its own. */
   readonly answersToAll: boolean;
   /** Says why the gateway cannot bill by a fit; null when it can. */
@@ -88,6 +90,12 @@ export function nameOf(fits: readonly Fit[]): string {
   return names.join(' or ');
 }
 
+/** Returns the serial number that was read: by the chosen fit, else the only one that any fit read; null without one. */
+export function serialOf(fits: readonly Fit[], fit: Fit | null): string | null {
+  const read = [...new Set(fits.flatMap(({ serial }) => (serial === null ? [] : [serial])))];
+  return fit?.serial ?? (read.length === 1 ? (read[0] ?? null) : null);
+}
+
 /** Returns the only fit, or the fit that a person named; null when several fit. */
 export function fitOf({ fits }: Chosen, answers: Answers): Fit | null {
   if (answers.profile !== undefined) return fits.find(({ profile }) => profile === answers.profile) ?? null;
@@ -98,7 +106,7 @@ export function fitOf({ fits }: Chosen, answers: Answers): Fit | null {
 
 /** Writes the text of a gateway's configuration. Marks each unknown value, and `run` refuses it by name and line. */
 export function configText(options: ConfigTextOptions): string {
-  const { target, found, answers, base, refusal } = options;
+  const { target, found, answers, base, refusal, profilesDir } = options;
   const { setting, chosen, left } = chooseMeters(found, refusal);
   const head = base ?? {
     network_id: fillIn('16 hexadecimal digits, from the utility'),
@@ -111,8 +119,9 @@ export function configText(options: ConfigTextOptions): string {
   const { buses: _buses, meters: _meters, ...rest } = head as Record<string, unknown>;
   const meters = chosen.map((one) => meterOf(one, answers.get(one.found.unit) ?? {}, options.site));
   const buses = setting ? [busOf(target, setting, options.answersToAll)] : [];
+  const own = profilesDir === undefined ? {} : { profiles_dir: profilesDir };
   const notes = left.map((text) => `# Not in this configuration: ${text}.\n`).join('');
-  const kept = stringify({ ...rest, buses, meters }, { lineWidth: 0 });
+  const kept = stringify({ ...rest, ...own, buses, meters }, { lineWidth: 0 });
   return `# Written by gridtokenx-gateway scan. Fill in the values that begin with "${TO_FILL_IN}" before the gateway runs.\n${notes}${kept}`;
 }
 
@@ -138,7 +147,7 @@ function meterOf(chosen: Chosen, answers: Answers, site: Site): Record<string, u
     name: `meter-${unit}`,
     manufacturer: (fit ?? chosen.fits[0])?.manufacturer,
     model: model ?? fillIn(`the model on the nameplate, one of ${names.join(', ')}`),
-    serial: answers.serial ?? fit?.serial ?? chosen.fits[0]?.serial ?? fillIn('the serial number on the nameplate'),
+    serial: answers.serial ?? serialOf(chosen.fits, fit) ?? fillIn('the serial number on the nameplate'),
     profile: fit?.profile ?? fillIn(`the profile of this meter, one of ${ids} (docs/meters.md)`),
     bus: 'line',
     unit,

@@ -129,7 +129,7 @@ function faultOf(issue: z.core.$ZodIssue): Fault {
   if (issue.code === 'invalid_type' && /received undefined/.test(issue.message)) {
     return { path: issue.path, message: 'is missing', code: 'missing-key', advice: 'add it' };
   }
-  return { path: issue.path, message: issue.message.replace(/^Invalid input: /, '') };
+  return { path: issue.path, message: issue.message.replace(/^(Invalid (input|option)|Too (small|big)): /, '') };
 }
 
 function firstOf(faults: readonly Fault[], root: unknown, lines: LineCounter): LocatedFault | undefined {

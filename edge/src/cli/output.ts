@@ -1,0 +1,52 @@
+import { closeSync, openSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { OperatorError } from '@gridtokenx/runtime/core';
+import { operatorErrorOf } from '@gridtokenx/runtime/node';
+import { StartError } from '../wiring/start-error.js';
+
+/**
+ * Throws `OperatorError` when a file cannot be written: before the work, not after it. An existing file stays as it is,
+ * and a missing one stays missing.
+ */
+export function refuseUnwritable(path: string): void {
+  try {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found?.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR', syscall: 'open', path });
+    if (found) closeSync(openSync(path, 'a'));
+    else {
+      closeSync(openSync(path, 'wx'));
+      unlinkSync(path);
+    }
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
+/** Throws `StartError` when no file can be made in a folder; `key` names the folder in the configuration. */
+export function refuseUnwritableFolder(key: string, folder: string): void {
+  const path = join(folder, '.write-test');
+  try {
+    writeFileSync(path, '');
+    unlinkSync(path);
+  } catch (error) {
+    const { problem, advice } = unwritable(folder, error);
+    throw new StartError(`${key} ${folder} cannot be written: ${advice === '' ? problem : `${problem}; ${advice}`}`);
+  }
+}
+
+/** Writes a file atomically: a reader sees the old content or the new, never half. Throws `OperatorError`. */
+export function writeWhole(path: string, text: string): void {
+  try {
+    writeFileSync(`${path}.new`, text);
+    renameSync(`${path}.new`, path);
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
+function unwritable(file: string, error: unknown): OperatorError {
+  const known = operatorErrorOf(error);
+  if (known) return new OperatorError({ code: known.code, file, problem: known.problem, advice: known.advice });
+  const why = (error as NodeJS.ErrnoException).code ?? String(error);
+  return new OperatorError({ code: 'unwritable', file, problem: `cannot be written (${why})`, advice: 'name another' });
+}
