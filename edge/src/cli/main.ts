@@ -11,6 +11,7 @@ import { run } from '../wiring/run.js';
 import { VERSION } from '../wiring/version.js';
 import { enrol, frames, init, status } from './commands.js';
 import type { ScanOptions } from './options.js';
+import type { CheckOptions } from './profile-check-command.js';
 
 /** Runs the command line to its end. */
 export function main(): Promise<void> {
@@ -26,6 +27,7 @@ export function main(): Promise<void> {
       toolCommands(program);
       rescueCommands(program);
       doctorCommand(program);
+      profileCheckCommand(program);
       scanCommand(program);
     },
   });
@@ -124,6 +126,25 @@ function doctorCommand(program: Command): void {
     .action(async ({ config, bus }: ConfigOption & { bus?: string }) => {
       const { doctor } = await import('./doctor-command.js');
       const isWell = await doctor(loadGatewayConfig(config), bus, untilStopped());
+      if (!isWell) process.exitCode = ExitCode.unwell;
+    });
+}
+
+function profileCheckCommand(program: Command): void {
+  program
+    .command('profile-check <file>')
+    .description('explain the profile in a file; with an address also read a meter by it, by reads only')
+    .option('--host <host>', 'address of a meter or converter')
+    .option('--port <n>', 'TCP port', wholeNumber)
+    .option('--raw', 'the address is a converter that carries raw RTU frames; without this it speaks Modbus TCP')
+    .option('--path <device>', 'serial port of a meter')
+    .option('--baud <n>', "speed, where it is not the profile's", wholeNumber)
+    .option('--parity <name>', 'none, even or odd')
+    .option('--stop-bits <n>', '1 or 2', wholeNumber)
+    .option('--unit <n>', 'unit number', wholeNumber)
+    .action(async (file: string, options: CheckOptions) => {
+      const { profileCheck } = await import('./profile-check-command.js');
+      const isWell = await profileCheck(file, options, untilStopped());
       if (!isWell) process.exitCode = ExitCode.unwell;
     });
 }

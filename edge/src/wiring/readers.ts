@@ -99,7 +99,8 @@ export async function closeBuses(buses: ReadonlyMap<string, Pick<Bus, 'close'>>)
   await Promise.all([...buses.values()].map((bus) => bus.close()));
 }
 
-function addressOf(bus: BusConfig): BusAddress {
+/** Returns the address of a bus in the configuration. */
+export function addressOf(bus: BusConfig): BusAddress {
   switch (bus.transport) {
     case 'tcp':
       return { transport: 'tcp', host: bus.host, port: bus.port, converter: bus.converter };
@@ -146,9 +147,19 @@ export function lineOf(
 ): MeterLine {
   const bus = ports.buses.get(meter.bus);
   if (!bus) throw new StartError(`there is no bus "${meter.bus}"`);
-  const profile = profileOf(meter, config.profiles_dir);
-  const { unit } = meter;
   const line = config.buses.find(({ name }) => name === meter.bus);
+  return lineBy(profileOf(meter, config.profiles_dir), meter, line, { ...ports, bus });
+}
+
+/** Builds the reader of a meter by a profile, on a bus that is open. */
+export function lineBy(
+  profile: MeterProfile,
+  meter: Pick<MeterConfig, 'unit' | 'role' | 'poll_seconds'>,
+  line: BusConfig | undefined,
+  ports: Pick<ReaderOptions, 'readingClock' | 'clock'> & { readonly bus: Bus },
+): MeterLine {
+  const { unit } = meter;
+  const { bus } = ports;
   const cost = costOf(line, profile.limits.pauseMs);
   const periodMs = 1_000 * meter.poll_seconds;
   const { readingClock, clock } = ports;

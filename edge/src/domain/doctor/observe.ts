@@ -6,14 +6,13 @@ import { judgeProbe } from '../../profiles/probe.js';
 import { type Block, decodeSample } from '../../profiles/sample.js';
 import { CLOSES_AT_ONCE, describe } from '../bus/connection.js';
 import { REFUSES_READ } from '../bus/exceptions.js';
-import { type Framing, RtuFraming, TcpFraming } from '../bus/framing.js';
 import { NoAnswer } from '../bus/port.js';
 import type { Line } from '../bus/ports.js';
 import { LineGone } from '../bus/ports.js';
 import { ReadLength } from '../bus/read-length.js';
 import { ReplyQuarantine, USUAL_RULES } from '../bus/reply-quarantine.js';
 import { BusStats } from '../bus/stats.js';
-import { Prober, RecordingFramer, type Spoken } from '../scan/prober.js';
+import { framerOf, Prober, type RecordingFramer, type Spoken } from '../scan/prober.js';
 import { type Setting, sameSetting, speedOf } from '../scan/settings.js';
 import type { ExamineOptions, LineObservation, UnitObservation } from './observation.js';
 import { COST, longest, type Seen, sameFor, shorten, wantedOf } from './seen.js';
@@ -52,11 +51,7 @@ class Examination {
 
   constructor(options: ExamineOptions) {
     this.#options = options;
-    const isTcp = options.setting.transport === 'tcp';
-    const framing: Framing = isTcp
-      ? new TcpFraming(this.#quarantine, true, options.firstId, options.anyUnits)
-      : new RtuFraming(this.#quarantine);
-    this.#framing = new RecordingFramer(framing, isTcp ? 6 : 0);
+    this.#framing = framerOf(options.setting, this.#quarantine, options.firstId, options.anyUnits);
   }
 
   async run(): Promise<LineObservation> {

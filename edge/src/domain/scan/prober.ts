@@ -1,12 +1,13 @@
 import { type Clock, sleep } from '@gridtokenx/runtime/core';
 import type { ReadFunction, ReadRequest } from '../bus/frames.js';
-import type { Framing, Judgement } from '../bus/framing.js';
+import { type Framing, type Judgement, RtuFraming, TcpFraming } from '../bus/framing.js';
 import type { LineSpeed } from '../bus/line.js';
 import { NoAnswer, Port } from '../bus/port.js';
 import type { Line } from '../bus/ports.js';
 import { LineGone } from '../bus/ports.js';
 import type { ReplyQuarantine } from '../bus/reply-quarantine.js';
 import type { BusStats } from '../bus/stats.js';
+import type { Setting } from './settings.js';
 
 /** Outcome of a question. */
 export type Heard =
@@ -61,6 +62,21 @@ export class RecordingFramer implements Framing {
     this.#spoken = [];
     return spoken;
   }
+}
+
+/**
+ * Builds the framing of a line that remembers who spoke out of turn. `firstId`: the first transaction on Modbus TCP;
+ * `anyUnits`: units that answer there under another unit.
+ */
+export function framerOf(
+  setting: Setting,
+  quarantine: ReplyQuarantine,
+  firstId: number,
+  anyUnits?: ReadonlySet<number>,
+): RecordingFramer {
+  return setting.transport === 'tcp'
+    ? new RecordingFramer(new TcpFraming(quarantine, true, firstId, anyUnits), 6)
+    : new RecordingFramer(new RtuFraming(quarantine), 0);
 }
 
 export interface ProberOptions {
