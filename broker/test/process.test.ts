@@ -69,7 +69,7 @@ it('serves, reads its keys again, shows health and metrics, and stops cleanly', 
   expect(await broker.ready).toEqual({ type: 'ready' });
   const fixture = { port } as Fixture;
   const client = await connect(fixture, options());
-  const health = await fetch(`http://127.0.0.1:${httpPort}/healthz`);
+  const health = await fetch(`http://127.0.0.1:${httpPort}/readyz`);
   expect(health.status).toBe(200);
   expect(await health.json()).toMatchObject({ ok: true, keys: 1, verifier: 'libsodium' });
   const metrics = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();

@@ -39,13 +39,13 @@ async function start(more = '') {
   running = await startBroker(parseBrokerConfig(text + more, 'broker.yaml'), dir, log);
   const get = (path: string) => fetch(`http://127.0.0.1:${httpPort}${path}`);
   const health = async () => {
-    const answer = await get('/healthz');
+    const answer = await get('/readyz');
     return { status: answer.status, ...((await answer.json()) as { problems: string[] }) };
   };
   return { port, health, metrics: async () => (await get('/metrics')).text() };
 }
 
-it('serves without TLS, and shows at /healthz a keys file that went bad', async () => {
+it('serves without TLS, and shows at /readyz a keys file that went bad', async () => {
   const { port, health, metrics } = await start();
   expect(lines).toContainEqual({
     ...{ event: 'broker_started', message: 'Broker started', host: '127.0.0.1', port, keys: 1 },

@@ -84,7 +84,7 @@ const onBus = (meter: object = {}) => {
 };
 
 const registers = async (http: number): Promise<{ import_wh: number; export_wh: number }> => {
-  const { homes } = (await (await fetch(`http://127.0.0.1:${http}/healthz`)).json()) as {
+  const { homes } = (await (await fetch(`http://127.0.0.1:${http}/readyz`)).json()) as {
     homes: Record<string, string>[];
   };
   return { import_wh: Number(homes[0]?.import_wh), export_wh: Number(homes[0]?.export_wh) };

@@ -34,10 +34,14 @@ export interface Gauges {
 
 /** Exports the gateway's metrics for Prometheus; all names start with `gtx_gateway_`. */
 export class GatewayMetrics extends Metrics implements Counters {
+  readonly #addedAtMs = new Map<CounterName, number>();
+  readonly #now: () => number;
   readonly #counters: ReadonlyMap<CounterName, ReturnType<typeof Metrics.prototype.counter<string>>>;
 
-  constructor() {
+  /** `now`: monotonic, ms. */
+  constructor(now: () => number = () => performance.now()) {
     super('gateway');
+    this.#now = now;
     const names = Object.keys(HELP) as CounterName[];
     this.#counters = new Map(
       names.map((name) => [name, this.counter<string>(name, HELP[name].help, HELP[name].labels)]),
@@ -46,6 +50,13 @@ export class GatewayMetrics extends Metrics implements Counters {
 
   add(name: CounterName, labels: Readonly<Record<string, string>> = {}, by = 1): void {
     this.#counters.get(name)?.inc(labels, by);
+    this.#addedAtMs.set(name, this.#now());
+  }
+
+  /** Returns the time since one of the counters last rose, ms; null when none ever rose. */
+  sinceMs(...names: readonly CounterName[]): number | null {
+    const times = names.flatMap((name) => this.#addedAtMs.get(name) ?? []);
+    return times.length === 0 ? null : this.#now() - Math.max(...times);
   }
 
   /** Registers gauges, which are read at each scrape. */

@@ -7,6 +7,7 @@ import type { Gateway, Metered } from '../domain/gateway.js';
 import { sourceName } from '../domain/time/words.js';
 import type { GatewayConfig } from './config.js';
 import type { GatewayHealth } from './health.js';
+import { livenessOf } from './live.js';
 import type { SetUp } from './setup.js';
 import { VERSION } from './version.js';
 import type { World } from './world.js';
@@ -56,13 +57,20 @@ function lineView({ meters }: SetUp, name: string): Record<string, unknown> {
   return line ? { notes: line.reader.notes() } : {};
 }
 
+/** Returns the shortest poll period, ms; null where no meter is enrolled, or polls follow a simulated clock. */
+function pollMsOf(config: GatewayConfig, metered: readonly Pick<Metered, 'enrolled'>[]): number | null {
+  if (config.clock || !metered.some(({ enrolled }) => enrolled)) return null;
+  return 1_000 * Math.min(...config.meters.map((meter) => meter.poll_seconds));
+}
+
 /**
  * Shows gauges; serves page, status, health and metrics where there is an http section, else returns null. Rejects with
  * `OperatorError`.
  */
 export async function servePage(config: GatewayConfig, parts: PageParts): Promise<RunningHttp | null> {
-  const { found, world, gateway, uplink, health } = parts;
-  const { certificate, metrics, log } = world;
+  const { found, world, gateway, metered, uplink, health } = parts;
+  const { certificate, metrics, log, clock } = world;
+  const startedAtMs = clock.monotonicMs();
   metrics.watch({
     spool_depth: () => gateway.spoolDepth(),
     spool_bytes: () => found.spool.bytes(),
@@ -80,6 +88,12 @@ export async function servePage(config: GatewayConfig, parts: PageParts): Promis
     limits: LIMITS,
     certificate,
     metrics,
+    live: livenessOf({
+      sinceMs: (...names) => metrics.sinceMs(...names),
+      upMs: () => clock.monotonicMs() - startedAtMs,
+      pollMs: () => pollMsOf(config, metered),
+      spoolProblem: () => found.spool.problem(),
+    }),
     health: () => {
       const { ok, problems } = health.report();
       return { ok, problems };

@@ -21,7 +21,7 @@ async function serve(port = 0) {
   const health: GatewayHealth = { report, problems: () => state.problems };
   const parts = {
     found: {
-      ...{ gateway: { publicKey: new Uint8Array(32) }, spool: { bytes: () => 99 } },
+      ...{ gateway: { publicKey: new Uint8Array(32) }, spool: { bytes: () => 99, problem: () => null } },
       meters: [{ config: { name: '<script>' }, line: { reader: { notes: () => ['its SunSpec list is odd'] } } }],
     },
     world: {
@@ -52,9 +52,10 @@ describe('the status server', () => {
   test('shows status, health and metrics, escapes what it shows, and changes nothing', async () => {
     const { get, state, metrics } = await serve();
     metrics.add('readings', { meter: 'aa' }, 3);
-    expect(await get('/healthz')).toEqual({ code: 200, text: '{"ok":true,"problems":[]}' });
+    expect(await get('/readyz')).toEqual({ code: 200, text: '{"ok":true,"problems":[]}' });
     state.problems = ['the disk is full'];
-    expect((await get('/healthz')).code).toBe(503);
+    expect((await get('/readyz')).code).toBe(503);
+    expect(await get('/livez')).toEqual({ code: 200, text: '{"ok":true,"problems":[]}' });
     const figures = (await get('/metrics')).text;
     expect(figures).toContain('gtx_gateway_readings_total{meter="aa"} 3');
     expect(figures).toContain('gtx_gateway_spool_depth 7');

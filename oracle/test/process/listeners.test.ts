@@ -79,7 +79,7 @@ it.each([
   for (let i = 0; i < 5; i++) {
     const answers = [
       await ask(oracle.servicePort, '/time', new Uint8Array(16)),
-      await ask(oracle.port, '/healthz'),
+      await ask(oracle.port, '/readyz'),
       await ask(oracle.port, '/api/v1/state'),
     ];
     expect(answers).toEqual([200, 200, 200]);
@@ -93,7 +93,7 @@ it('answers a flood of whole questions from this machine, and writes nothing abo
   for (let i = 0; i < 200; i++) await ask(oracle.servicePort, '/cosign', new Uint8Array(100)).catch(() => undefined);
   // Behind a proxy every client has this address, so request rates do not apply to it.
   expect([...statuses]).toEqual([200]);
-  expect(await ask(oracle.port, '/healthz')).toBe(200);
+  expect(await ask(oracle.port, '/readyz')).toBe(200);
   expect(oracle.output().length - before).toBeLessThan(5_000);
 });
 

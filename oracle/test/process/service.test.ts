@@ -110,13 +110,13 @@ describe('the oracle as a service', () => {
     expect((await fetch(`${service}/time`)).status).toBe(405);
     // Each listener serves its own paths and none of the other listener's.
     expect((await fetch(`${base}/time`, { method: 'POST', body: nonce })).status).toBe(404);
-    for (const path of ['/', '/healthz', '/metrics', '/api/v1/state']) {
+    for (const path of ['/', '/readyz', '/metrics', '/api/v1/state']) {
       expect((await fetch(`${service}${path}`)).status).toBe(404);
     }
   });
 
   it('serves health, metrics and the page; refuses the rest', async () => {
-    expect(await get('/healthz')).toMatchObject({ ok: true, problems: [] });
+    expect(await get('/readyz')).toMatchObject({ ok: true, problems: [] });
     const metrics = await (await fetch(`${base}/metrics`)).text();
     expect(metrics).toMatch(/gtx_oracle_messages_total\{verdict="verified"\} 9/);
     expect(metrics).toMatch(/gtx_oracle_broker_connected 1/);

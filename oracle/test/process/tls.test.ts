@@ -88,7 +88,7 @@ function get(path: string, change: object = {}): Promise<string> {
 }
 const says = (what: RegExp) =>
   until(`health says ${what}`, async () => {
-    const { problems } = JSON.parse(await get('/healthz')) as { problems: string[] };
+    const { problems } = JSON.parse(await get('/readyz')) as { problems: string[] };
     return problems.some((text) => what.test(text));
   });
 
@@ -104,7 +104,7 @@ describe.skipIf(!mayRun)('an oracle over TLS', () => {
     await says(/^no connection to the broker: the certificate, or one that it rests on, has expired/);
     expect(aedes.connectedClients).toBe(0);
     show(authority.issue({ file: 'right', names: ['127.0.0.1'] }));
-    await until('connected', async () => (JSON.parse(await get('/healthz')) as { ok: boolean }).ok);
+    await until('connected', async () => (JSON.parse(await get('/readyz')) as { ok: boolean }).ok);
     expect(aedes.connectedClients).toBe(1);
     expect(new Set(served)).toEqual(new Set(['TLSv1.3']));
   });
@@ -120,8 +120,8 @@ describe.skipIf(!mayRun)('an oracle over TLS', () => {
     expect(Math.abs(openTime(new Uint8Array(answer), ORACLE_KEY, nonce, verifier) - Date.now())).toBeLessThan(60_000);
     expect(JSON.parse(await get('/api/v1/state'))).toMatchObject({ verifier: 'libsodium' });
     const old = { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' };
-    await expect(get('/healthz', old)).rejects.toThrow(/alert protocol version/);
-    await expect(get('/healthz', { ca: readFileSync(stranger.cert) })).rejects.toThrow();
+    await expect(get('/readyz', old)).rejects.toThrow(/alert protocol version/);
+    await expect(get('/readyz', { ca: readFileSync(stranger.cert) })).rejects.toThrow();
   });
 
   it('takes a renewed certificate while it runs, and stays with it when the next is bad', async () => {

@@ -174,13 +174,16 @@ describe('what goes wrong in a route', () => {
   });
 });
 
-test('health is 200 or 503 with its problems', async () => {
+test('health is 200 or 503 with its problems; a service that answers lives', async () => {
   const url = await start();
-  const well = await fetch(`${url}/healthz`);
+  const well = await fetch(`${url}/readyz`);
   expect([well.status, await well.json()]).toEqual([200, { ok: true, problems: [], name: 'test' }]);
   problems.push('the disk is full');
-  const ill = await fetch(`${url}/healthz`);
+  const ill = await fetch(`${url}/readyz`);
   expect([ill.status, await ill.json()]).toMatchObject([503, { ok: false, problems: ['the disk is full'] }]);
+  const alive = await fetch(`${url}/livez`);
+  expect([alive.status, await alive.json()]).toEqual([200, { ok: true, problems: [] }]);
+  expect((await fetch(`${url}/healthz`)).status).toBe(404);
 });
 
 test('metrics are in the text format', async () => {

@@ -57,7 +57,7 @@ beforeAll(async () => {
   await run('broker');
   await run('oracle');
   const at = (port: number) => `${host}:${port}`;
-  while ((await fetch(`http://${at(page)}/healthz`)).status !== 200) await clock.sleep(20);
+  while ((await fetch(`http://${at(page)}/readyz`)).status !== 200) await clock.sleep(20);
   parts = {
     urls: { mqtt: `mqtt://${at(mqtt)}`, service: `http://${at(service)}`, page: `http://${at(page)}` },
     broker: 'b',
@@ -84,7 +84,7 @@ it.each([
     isOver = true;
   });
   while (!isOver) {
-    expect((await fetch(`${parts.urls.page}/healthz`)).status).toBe(200);
+    expect((await fetch(`${parts.urls.page}/readyz`)).status).toBe(200);
     expect((await fetch(`${parts.urls.service}/time`, { method: 'POST', body: new Uint8Array(16) })).status).toBe(200);
     await clock.sleep(200);
   }

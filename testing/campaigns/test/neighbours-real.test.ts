@@ -113,7 +113,7 @@ describe('one home against the real broker and oracle', () => {
     urls = { mqtt: `mqtt://${host}:${mqtt}`, page: `http://${host}:${page}`, service: `http://${host}:${service}` };
     await run('broker');
     await run('oracle');
-    while ((await fetch(`${urls.page}/healthz`)).status !== 200) await sleep(20);
+    while ((await fetch(`${urls.page}/readyz`)).status !== 200) await sleep(20);
   });
   afterAll(() => {
     for (const service of services) service.child.kill('SIGKILL');
@@ -140,7 +140,7 @@ describe('one home against the real broker and oracle', () => {
         if (hostile.sent > 0) break;
         expect(ms, act).toBe(ACT_MS);
       }
-      expect((await fetch(`${urls.page}/healthz`)).ok, act).toBe(true);
+      expect((await fetch(`${urls.page}/readyz`)).ok, act).toBe(true);
     }
     isOver = true;
     await honest;

@@ -25,7 +25,7 @@ async function chain(config: ChainConfig) {
   const { ready, output, exited, kill } = forkProcess('tools/devnet/dist/chain/main.js', ['--config', file]);
   const ended = exited.then(({ code }) => code);
   const health = async () =>
-    (await (await fetch(`http://127.0.0.1:${config.httpPort}/healthz`)).json()) as { ok: boolean; problems: string[] };
+    (await (await fetch(`http://127.0.0.1:${config.httpPort}/readyz`)).json()) as { ok: boolean; problems: string[] };
   const snapshot = () => fetch(`http://127.0.0.1:${config.httpPort}/snapshot`, { method: 'POST' });
   const stop = () => kill('SIGTERM');
   return { isReady: (await ready) !== null, output, ended, health, snapshot, stop };

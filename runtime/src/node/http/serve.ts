@@ -32,7 +32,7 @@ export interface HttpRoute {
   readonly answer: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
 }
 
-/** The content of `/healthz`: 200 when `ok`, else 503. */
+/** The content of `/livez` and `/readyz`: 200 when `ok`, else 503. */
 export type HealthView = Pick<HealthReport, 'ok' | 'problems'> & Readonly<Record<string, unknown>>;
 
 export interface HttpService extends Omit<BoundedServer, 'handle' | 'times'> {
@@ -44,8 +44,10 @@ export interface HttpService extends Omit<BoundedServer, 'handle' | 'times'> {
   readonly log: Pick<Logger, 'warn'>;
   /** By exact path: `/api/v1/status`. No pattern, no decoding, no trailing slash. */
   readonly routes?: Readonly<Record<string, HttpRoute>>;
-  /** Serves `/healthz`. */
+  /** Serves `/readyz`: it is ok while nothing is wrong. `/livez` is served with it. */
   readonly health?: () => HealthView;
+  /** Serves `/livez`: it is ok while the service makes progress. Without it, an answer is proof enough. */
+  readonly live?: () => HealthView;
   /** Serves `/metrics`. */
   readonly metrics?: Pick<Metrics, 'text' | 'contentType'>;
 }
@@ -85,20 +87,27 @@ export async function serveHttp(service: HttpService): Promise<RunningHttp> {
   };
 }
 
-function builtIn({ health, metrics }: HttpService): Record<string, HttpRoute> {
+const ALIVE: HealthView = { ok: true, problems: [] };
+
+function builtIn({ health, live = () => ALIVE, metrics }: HttpService): Record<string, HttpRoute> {
   const found: Record<string, HttpRoute> = {};
   if (health) {
-    found['/healthz'] = {
-      answer: () => {
-        const view = health();
-        return jsonAnswer(view.ok ? 200 : 503, view);
-      },
-    };
+    found['/livez'] = healthRoute(live);
+    found['/readyz'] = healthRoute(health);
   }
   if (metrics) {
     found['/metrics'] = { answer: async () => typedAnswer(200, metrics.contentType, await metrics.text()) };
   }
   return found;
+}
+
+function healthRoute(look: () => HealthView): HttpRoute {
+  return {
+    answer: () => {
+      const view = look();
+      return jsonAnswer(view.ok ? 200 : 503, view);
+    },
+  };
 }
 
 type Routes = ReadonlyMap<string, HttpRoute>;

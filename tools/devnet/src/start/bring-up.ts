@@ -84,7 +84,7 @@ function partiesOf({ paths }: Site): Parties {
 async function startChain(site: Site, deps: BringUp, parties: Parties, owners: readonly Keypair[]): Promise<void> {
   writeChainConfig(site, parties, owners);
   await deps.supervisor.start({ name: 'chain', script: CHAIN, args: ['--config', site.paths.chainConfig] });
-  const response = await fetch(`${site.chainUrl}/healthz`);
+  const response = await fetch(`${site.chainUrl}/readyz`);
   const { problems = [] } = (await response.json()) as { problems?: string[] };
   for (const problem of problems) deps.say(`chain: ${problem}`);
 }

@@ -37,7 +37,7 @@ export function siteOf(options: StartOptions, plan: Plan): Site {
 /** Returns the health address of each service. */
 export function healthPages({ ports, homes }: Site): WatchedService[] {
   const { page, brokerHttp, chainHttp, gatewayHttp } = ports;
-  const at = (name: string, port: number) => ({ name, url: `http://${HOST}:${port}/healthz` });
+  const at = (name: string, port: number) => ({ name, url: `http://${HOST}:${port}/readyz` });
   const gateways = homes.map((home, i) => at(`gateway-${home.number}`, gatewayHttp(i)));
   return [at('chain', chainHttp), at('broker', brokerHttp), at('oracle', page), ...gateways];
 }

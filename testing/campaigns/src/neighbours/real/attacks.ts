@@ -34,7 +34,7 @@ export function attackOf(seed: number, attackMs = ATTACK_MS) {
 
 /** Returns conditions of the oracle's health that are wrong and must not be. */
 async function unwell(page: string): Promise<string[]> {
-  const response = await fetch(`${page}/healthz`, { signal: AbortSignal.timeout(5_000) });
+  const response = await fetch(`${page}/readyz`, { signal: AbortSignal.timeout(5_000) });
   const { conditions } = (await response.json()) as { conditions: { name: string; problem: string | null }[] };
   return conditions.flatMap(({ name, problem }) =>
     problem !== null && CONDITIONS.includes(name) ? [`health: ${name}: ${problem}`] : [],
