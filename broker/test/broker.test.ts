@@ -75,11 +75,17 @@ describe('sign-in', () => {
     [
       'a token for another broker',
       () => optionsFor(gateway, { password: tokenFor(gateway, gatewayName, Date.now(), { broker: 'else' }) }),
+      2,
+      'other_broker',
+    ],
+    ['an expired token', () => optionsFor(gateway, { nowMs: Date.now() - 4_000_000 }), 4, 'wrong_time'],
+    ['a token of the future', () => optionsFor(gateway, { nowMs: Date.now() + 200_000 }), 4, 'wrong_time'],
+    [
+      "another key's token for another broker",
+      () => optionsFor(gateway, { password: tokenFor(neighbour, gatewayName, Date.now(), { broker: 'else' }) }),
       4,
       'bad_token',
     ],
-    ['an expired token', () => optionsFor(gateway, { nowMs: Date.now() - 4_000_000 }), 4, 'bad_token'],
-    ['a token of the future', () => optionsFor(gateway, { nowMs: Date.now() + 200_000 }), 4, 'bad_token'],
     ['a password that is no token', () => optionsFor(gateway, { password: Buffer.from('secret') }), 4, 'bad_token'],
     [
       'a will on a stream',

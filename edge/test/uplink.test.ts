@@ -1,4 +1,12 @@
-import { type Ack, base58Encode, ed25519Signer, formatTopic, openToken, signAck } from '@gridtokenx/protocol';
+import {
+  type Ack,
+  asPublicKeyText,
+  base58Encode,
+  ed25519Signer,
+  formatTopic,
+  openToken,
+  signAck,
+} from '@gridtokenx/protocol';
 import { BrokerLink, type MqttSession, provedVerifier, type SessionOptions } from '@gridtokenx/runtime/node';
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
@@ -224,6 +232,8 @@ describe('an ack', () => {
     deliver(ackTopic(oracle.publicKey), damaged);
     deliver(ackTopic(oracle.publicKey), new Uint8Array(0));
     expect([run.acks.length, run.counts.get('acks_ignored')]).toEqual([0, 5]);
+    // Only the stranger's own signature proves that it answers here.
+    expect(run.uplink.strangers).toEqual([asPublicKeyText(stranger.publicKey)]);
     deliver('gtx/v1/nonsense', good);
     deliver(ackTopic(oracle.publicKey), good);
     expect([run.acks.length, run.counts.get('acks_ignored')]).toEqual([1, 5]);

@@ -29,9 +29,22 @@ export function signToken(token: SignInToken, signer: Signer): Uint8Array {
   return signControl(Purpose.signIn, content, signer);
 }
 
+/** The part of a signed token that does not hold: made for another broker, a wrong time, or anything else. */
+export type TokenFault = 'broker' | 'time' | 'form';
+
+/** Reports a token whose signature holds and whose content does not. */
+export class TokenError extends WireError {
+  readonly fault: TokenFault;
+  constructor(fault: TokenFault, detail: string) {
+    super(Reason.malformed, `token: ${detail}`);
+    this.fault = fault;
+  }
+}
+
 /**
  * Opens a token signed by `publicKey`. Checks broker, client and validity at `nowSeconds` (real unix time), with
- * `leewaySeconds` for clocks that differ. Throws `WireError` that names the defect.
+ * `leewaySeconds` for clocks that differ. Throws `WireError` that names the defect:
+ * `TokenError` once the signature holds.
  */
 export function openToken(
   message: Uint8Array,
@@ -47,13 +60,13 @@ export function openToken(
     expiry: fields.safe(4),
     nonce: fields.bytes(5, 16),
   };
-  const refuse = (detail: string) => new WireError(Reason.malformed, `token: ${detail}`);
-  if (token.broker !== expected.broker) throw refuse('made for another broker');
+  const refuse = (detail: string, fault: TokenFault = 'form') => new TokenError(fault, detail);
+  if (token.broker !== expected.broker) throw refuse('made for another broker', 'broker');
   if (token.clientId !== expected.clientId) throw refuse('made for another client id');
   if (token.expiry <= token.notBefore || token.expiry - token.notBefore > MAX_TOKEN_SECONDS) {
     throw refuse('validity is not between 1 second and 1 day');
   }
-  if (expected.nowSeconds + expected.leewaySeconds < token.notBefore) throw refuse('not valid yet');
-  if (expected.nowSeconds - expected.leewaySeconds >= token.expiry) throw refuse('expired');
+  if (expected.nowSeconds + expected.leewaySeconds < token.notBefore) throw refuse('not valid yet', 'time');
+  if (expected.nowSeconds - expected.leewaySeconds >= token.expiry) throw refuse('expired', 'time');
   return token;
 }

@@ -1,4 +1,4 @@
-import { openToken, publicKeyFromBase58, type Verifier, WireError } from '@gridtokenx/protocol';
+import { openToken, publicKeyFromBase58, TokenError, type Verifier, WireError } from '@gridtokenx/protocol';
 import type { KeyDirectory, KeyRecord } from '../ports.js';
 import type { SeenTokens } from './seen-tokens.js';
 
@@ -34,7 +34,7 @@ export type SignInAnswer =
 /**
  * Decides on a sign-in [wire §6.4]. The user name is the public key in base58. The password is a token that this key signed for
  * this broker and client id. A client id is the key itself, or the key, a slash and anything: so nobody can end the session of
- * another. The answer is the same for an unknown key and for a token with wrong content; only log and metrics distinguish them.
+ * another. A client whose signature holds learns by the return code whether the broker's name or the time is wrong.
  * A token is good once: `seen` remembers an accepted one. Never throws.
  */
 export function decideSignIn(
@@ -73,6 +73,9 @@ export function decideSignIn(
     return { accepted: true, key, record, endsAtMs };
   } catch (error) {
     if (!(error instanceof WireError)) throw error;
+    const fault = error instanceof TokenError ? error.fault : 'form';
+    if (fault === 'broker') return refuse(ReturnCode.identifierRejected, 'other_broker', error.message);
+    if (fault === 'time') return refuse(ReturnCode.badUserNameOrPassword, 'wrong_time', error.message);
     return refuse(ReturnCode.badUserNameOrPassword, 'bad_token', error.message);
   }
 }

@@ -20,17 +20,20 @@ export function main(): Promise<void> {
     name: 'gridtokenx-gateway',
     description: 'reads meters, signs, spools, publishes',
     version: VERSION,
-    commands: (program) => {
-      gatewayCommands(program);
-      statementCommand(program);
-      acceptCommand(program);
-      toolCommands(program);
-      rescueCommands(program);
-      doctorCommand(program);
-      profileCheckCommand(program);
-      scanCommand(program);
-    },
+    commands: declareCommands,
   });
+}
+
+/** Declares every command of the gateway. */
+export function declareCommands(program: Command): void {
+  gatewayCommands(program);
+  statementCommand(program);
+  acceptCommand(program);
+  toolCommands(program);
+  rescueCommands(program);
+  doctorCommand(program);
+  profileCheckCommand(program);
+  scanCommand(program);
 }
 
 interface ConfigOption {

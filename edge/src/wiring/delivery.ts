@@ -2,6 +2,7 @@ import { Kind, type MeterId } from '@gridtokenx/protocol';
 import { BrokerLink, openSession, type PeerJudge } from '@gridtokenx/runtime/node';
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import type { AckTracker } from '../domain/delivery/ack-tracker.js';
+import type { AckWatch } from '../domain/delivery/ack-watch.js';
 import { DeadLetters } from '../domain/delivery/dead-letters.js';
 import { LagWatch } from '../domain/delivery/lag-watch.js';
 import { SendScheduler } from '../domain/delivery/send-scheduler.js';
@@ -60,12 +61,13 @@ export interface UplinkParts {
   readonly judge: PeerJudge;
   readonly outbox: SendScheduler;
   readonly gateway: Gateway;
+  readonly ackWatch: AckWatch;
   readonly health: GatewayHealth;
 }
 
 /** Builds the uplink to the broker, under the gateway's own name. */
 export function uplinkOf(config: GatewayConfig, parts: UplinkParts): Uplink {
-  const { found, world, judge, outbox, gateway, health } = parts;
+  const { found, world, judge, outbox, gateway, ackWatch, health } = parts;
   const { broker, name } = config;
   const { correctedClock: clock, random, log } = world;
   const own = { url: broker.url, broker: broker.name, dial: brokerDial(config, judge), signer: found.gateway };
@@ -83,7 +85,10 @@ export function uplinkOf(config: GatewayConfig, parts: UplinkParts): Uplink {
       clockSynchronised: gateway.isSynchronised,
       problems: health.problems(isOnline).map((text) => text.slice(0, 200)),
     }),
-    onAck: (oracle, ack) => gateway.onAck(oracle, ack),
+    onAck: (oracle, ack) => {
+      ackWatch.heard();
+      gateway.onAck(oracle, ack);
+    },
     onSubscribed: () => gateway.onSubscribed(),
   });
 }

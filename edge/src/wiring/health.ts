@@ -9,6 +9,7 @@ export const GATEWAY_CONDITIONS = [
   'background work',
   'spool',
   'broker connection',
+  'oracles',
   'clock',
   'clock step',
   'buses',
@@ -21,6 +22,8 @@ export type GatewayCondition = (typeof GATEWAY_CONDITIONS)[number];
 /** Names the parts of the gateway that health inspects. */
 export interface GatewayParts {
   readonly gateway: { findings(): GatewayFindings };
+  /** Meters of which nothing is acknowledged, and oracles of another key. */
+  readonly oracles: () => readonly string[];
   readonly buses: () => readonly string[];
   readonly certificate: () => Finding;
   readonly frames: { readonly problem: string | null };
@@ -46,6 +49,7 @@ export function gatewayHealth(parts: GatewayParts): GatewayHealth {
     'background work': found(({ background }) => background),
     spool: found(({ spool }) => spool),
     'broker connection': found(({ broker }) => broker),
+    oracles: parts.oracles,
     clock: found(({ clock }) => clock),
     'clock step': found(({ step }) => step),
     buses: parts.buses,

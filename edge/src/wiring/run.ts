@@ -5,6 +5,7 @@ import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { ownProfiles } from '../adapters/profiles/files.js';
 import { tornRecordsIn } from '../adapters/spool/record.js';
 import { busProblems } from '../domain/bus/messages.js';
+import { AckWatch } from '../domain/delivery/ack-watch.js';
 import { Gateway, type Metered } from '../domain/gateway.js';
 import { DisciplinedClock } from '../domain/time/disciplined-clock.js';
 import { sourceProblem } from '../domain/time/words.js';
@@ -46,8 +47,10 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
   const delivery = openDelivery(config, found, world);
   const metered = meteredOf(config, found, delivery, world);
   const gateway = gatewayOf(config, found, delivery, metered.all, world);
-  const health = healthOf(config, gateway, world);
-  const uplink = uplinkOf(config, { found, world, judge, outbox: delivery.outbox, gateway, health });
+  const enrolled = () => metered.all.filter((one) => one.enrolled);
+  const ackWatch = new AckWatch({ acks: delivery.acks, spool, clock: world.clock, meters: enrolled });
+  const health = healthOf(config, gateway, ackWatch, world);
+  const uplink = uplinkOf(config, { found, world, judge, outbox: delivery.outbox, gateway, ackWatch, health });
   commits.join(metered.feed);
   commits.join(sendCommitted(delivery.outbox, uplink));
   const server = await servePage(config, { found, world, gateway, metered: metered.all, uplink, health });
@@ -56,6 +59,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
   ready();
   await Promise.all([
     gateway.run(uplink, delivery.outbox, signal),
+    ackWatch.run(uplink, signal),
     keepTime(config, floor, world, () => uplink.retryNow(), signal),
     keepFloor(floor, world, signal),
     answerAccepts(metered.meters, { disk: nodeDisk, dir: join(config.data_dir, 'state'), ...world }, signal),
@@ -93,10 +97,12 @@ function gatewayOf(
 function healthOf(
   config: GatewayConfig,
   gateway: Gateway,
+  ackWatch: AckWatch,
   { buses, certificate, frames, clock }: World,
 ): GatewayHealth {
   return gatewayHealth({
     gateway,
+    oracles: () => ackWatch.problems(),
     buses: () => [...buses.values()].flatMap((bus) => busProblems(bus, clock.monotonicMs())),
     certificate: () => certificate?.problem,
     frames,

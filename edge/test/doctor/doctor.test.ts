@@ -197,7 +197,7 @@ describe('the doctor of a bus', () => {
       [1],
     );
     expect(await look()).toEqual([
-      expect.stringMatching(/import register fell from 10000\d\d to 12 Wh.*replace-meter/),
+      expect.stringMatching(/import register fell from 10000\d\d to 12 Wh.*`accept-register`/),
     ]);
   });
 

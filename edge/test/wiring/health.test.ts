@@ -12,7 +12,7 @@ test('what others read of a gateway that has gone says nothing of its connection
   const found = { ...WELL, broker, spool: 'the disk is full' };
   const health = gatewayHealth({
     ...{ gateway: { findings: () => found }, frames: { problem: null }, now: () => 0 },
-    ...{ buses: () => [], certificate: () => null, diskSpace: () => null },
+    ...{ oracles: () => [], buses: () => [], certificate: () => null, diskSpace: () => null },
   });
   expect(health.problems(true)).toEqual(['the disk is full', broker]);
   expect(health.problems(false)).toEqual(['the disk is full']);

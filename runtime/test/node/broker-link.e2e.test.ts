@@ -12,6 +12,7 @@ import {
   signerOf,
   startFixture,
 } from '../../../broker/test/harness.js';
+import type { Clock } from '../../src/core/index.js';
 import { BrokerLink, dialTls, openSession, systemClock, systemRandom } from '../../src/node/index.js';
 
 const gateway = signerOf('gateway');
@@ -78,8 +79,8 @@ describe('with the real broker', () => {
     const link = start();
     await connected(link);
     fixture.keys.set(gateway, 'gateway', 'revoked');
-    await until('ended', () => link.problem?.startsWith('no connection to the broker: ') ?? false);
-    expect(link.problem).toMatch(/not authorized/i);
+    await until('ended', () => link.problem?.startsWith('the broker refused the sign-in: ') ?? false);
+    expect(link.problem).toMatch(/it does not list the key \w+, or the key is revoked: the utility adds it/);
     fixture.keys.set(gateway, 'gateway');
     await connected(link);
     expect(await fixture.figure('gtx_broker_refused_total', { reason: 'used_token' })).toBe(0);
@@ -115,10 +116,40 @@ describe('with the real broker', () => {
     expect(other.problem).toBe('no connection to the broker: the broker refused the subscription gtx/v1/#');
   });
 
+  const shifted = (ms: number): Clock => ({
+    nowMs: () => systemClock.nowMs() + ms,
+    monotonicMs: () => systemClock.monotonicMs(),
+    after: (delayMs, task) => systemClock.after(delayMs, task),
+  });
+  const hours = 3_600_000;
+  test.each<[string, Partial<ConstructorParameters<typeof BrokerLink>[0]>, RegExp]>([
+    ['another name of the broker', { broker: 'else' }, /: its name is not "else": correct broker\.name/],
+    [
+      'a clock that is behind',
+      { clock: shifted(-2 * hours) },
+      /: the time of the sign-in is wrong: .* differs from the broker's clock/,
+    ],
+    [
+      'a clock that is ahead',
+      { clock: shifted(2 * hours) },
+      /is wrong: \d{4}-\d\d-\d\d [\d:]{8} UTC here differs .*: set the clock/,
+    ],
+    [
+      'a key that is not listed',
+      { signer: signerOf('stranger') },
+      /: it does not list the key \w{32,44}, or the key is rev/,
+    ],
+  ])('names %s, each with its own words', async (_name, change, words) => {
+    const link = start(change);
+    await until('refused', () => link.state === 'waiting');
+    expect(link.problem).toMatch(/^the broker refused the sign-in: [^\n]*$/);
+    expect(link.problem).toMatch(words);
+  });
+
   test('says why there is none', async () => {
     const link = start({ url: 'mqtt://127.0.0.1:1' });
     await until('tried', () => link.state === 'waiting');
-    expect(link.problem).toMatch(/^no connection to the broker: .*ECONNREFUSED/);
+    expect(link.problem).toMatch(/^no connection to the broker: nothing listens there: .*ECONNREFUSED/);
   });
 });
 

@@ -21,6 +21,8 @@ import type { SendScheduler } from './send-scheduler.js';
 const MAX_PACKETS = 8;
 const STATUS_MS = 30_000;
 const TICK_MS = 500;
+/** Bounds the remembered oracles that the configuration does not name. */
+const MAX_STRANGERS = 4;
 
 export interface UplinkOptions {
   /** The gateway's public key, 32 bytes. */
@@ -51,6 +53,7 @@ export class Uplink {
   readonly #statusTopic: string;
   /** Name of the session; null while there is none. */
   #session: string | null = null;
+  readonly #strangers = new Set<PublicKeyText>();
   #released = false;
   #poked = false;
   #wake: () => void = () => {};
@@ -73,6 +76,11 @@ export class Uplink {
   }
   get problem(): string | null {
     return this.#broker.problem;
+  }
+
+  /** Lists oracles that sent genuine acks for this gateway and that the configuration does not name. */
+  get strangers(): readonly PublicKeyText[] {
+    return [...this.#strangers];
   }
 
   /** Allows sending: from now on no restored image can repeat a seq. */
@@ -210,9 +218,12 @@ export class Uplink {
     const oracle = asPublicKeyText(topic.oracle);
     const configured = oracles.some((key) => base58Encode(key) === oracle);
     try {
-      if (!configured) throw new Error('not a configured oracle');
       const ack = openAck(payload, topic.oracle, verifier);
       if (base58Encode(ack.gateway) !== base58Encode(gateway)) throw new Error('an ack for another gateway');
+      if (!configured) {
+        if (this.#strangers.size < MAX_STRANGERS) this.#strangers.add(oracle);
+        throw new Error('not a configured oracle');
+      }
       counters.add('acks');
       log.debug(
         { event: 'ack_received', oracle, meters: ack.meters.size, refused: ack.refused.length },

@@ -26,7 +26,7 @@ export function diagnose(seen: LineObservation): Finding[] {
   if (foreign.length >= 2) return [problem(foreignText(foreign, seen.setting))];
   if (seen.isEndless) return [problem(NEVER_SILENT_TEXT)];
   const list: Finding[] = [];
-  if (seen.noise > 0) list.push(problem(NOISE_TEXT));
+  if (seen.noise > 0 && hasWires(seen)) list.push(problem(NOISE_TEXT));
   const [one] = foreign;
   if (one)
     list.push(
@@ -39,6 +39,9 @@ export function diagnose(seen: LineObservation): Finding[] {
   if (seen.echoes > 0) list.push({ level: 'note', where: seen.name, text: ECHO_TEXT });
   return list;
 }
+
+/** Returns true for a line with wires of its own, or behind a converter. A network address alone has none to check. */
+const hasWires = ({ setting }: LineObservation) => setting.transport !== 'tcp';
 
 const hears = ({ answered, damaged, exceptions }: UnitObservation) => answered + damaged + exceptions.length > 0;
 
@@ -110,13 +113,17 @@ function speakingTexts(seen: LineObservation, one: UnitObservation): string[] {
   return list;
 }
 
-function damagedText({ units }: LineObservation, one: UnitObservation, percent: string): string {
+function damagedText(seen: LineObservation, one: UnitObservation, percent: string): string {
+  const { units } = seen;
   const others = units.filter((unit) => unit !== one && unit.answered > 0 && unit.damaged === 0);
   if (one.answered === 0 && units.every((unit) => unit.answered === 0))
-    return 'all of its answers are damaged: another speed or parity, noise, or two meters with this unit number';
+    return hasWires(seen)
+      ? 'all of its answers are damaged: another speed or parity, noise, or two meters with this unit number'
+      : 'all of its answers are damaged: is this Modbus TCP? For a converter of raw RTU frames write transport: rtu-over-tcp';
   if (others.length > 0)
     return `${percent} of its answers are damaged, while unit ${others.map(({ unit }) => unit).join(', ')} is well: two meters with this unit number? Disconnect one meter and try again`;
-  return `${percent} of its answers are damaged: check the end resistors, the shield, and the wires A and B`;
+  const advice = hasWires(seen) ? 'check the end resistors, the shield, and the wires A and B' : 'restart the device';
+  return `${percent} of its answers are damaged: ${advice}`;
 }
 
 function exceptionText({ exceptions }: UnitObservation, percent: string): string {
@@ -131,7 +138,7 @@ function registerTexts({ readings, sameForMs }: UnitObservation): string[] {
     const falls = fall(readings, key);
     if (falls)
       list.push(
-        `its ${key === 'importWh' ? 'import' : 'export'} register fell from ${falls.from} to ${falls.to} Wh: somebody exchanged or reset the meter (see "replace-meter"), or two meters answer under one number`,
+        `its ${key === 'importWh' ? 'import' : 'export'} register fell from ${falls.from} to ${falls.to} Wh: nothing is signed until the register is back. If it stays low, run \`accept-register\`, or ask your utility after an exchange; or two meters answer under one number`,
       );
   }
   if (list.length > 0) return list;

@@ -5,6 +5,7 @@ import type { Logger } from '../../core/logger.js';
 import type { Random } from '../../core/random.js';
 import { sleep, within } from '../../core/sleep.js';
 import type { Dial, MqttSession, SessionOptions } from './session.js';
+import { noSessionWords } from './words.js';
 
 /** The retained status of this end. Its will states that the end is gone. */
 export interface PublishedStatus {
@@ -99,9 +100,8 @@ export class BrokerLink {
     const backOff = new BackOff(BACK_OFF, random);
     while (!signal.aborted) {
       this.#state = 'connecting';
-      const problem = await this.#serve(signal, backOff).catch(
-        (error: unknown) => `no connection to the broker: ${wordsOf(error)}`,
-      );
+      const facts = { broker: this.#options.broker, key: this.name, nowMs: clock.nowMs() };
+      const problem = await this.#serve(signal, backOff).catch((error: unknown) => noSessionWords(error, facts));
       if (signal.aborted) break;
       this.#problem = problem;
       this.#state = 'waiting';
@@ -227,8 +227,3 @@ export class BrokerLink {
 }
 
 const RETAINED = { qos: 1, retain: true } as const;
-
-function wordsOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.message || String((error as NodeJS.ErrnoException).code ?? error.name);
-}

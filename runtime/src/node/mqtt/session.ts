@@ -30,6 +30,16 @@ export interface MqttSession {
   abort(): void;
 }
 
+/** Reports a sign-in that the broker refused; `returnCode` is that of MQTT 3.1.1, section 3.2.2.3. */
+export class SignInRefused extends Error {
+  override readonly name = 'SignInRefused';
+  readonly returnCode: number;
+  constructor(returnCode: number, message: string) {
+    super(message);
+    this.returnCode = returnCode;
+  }
+}
+
 const CONNECT_MS = 10_000;
 const KEEPALIVE_SECONDS = 15;
 const QOS_2 = 2;
@@ -39,7 +49,8 @@ const REFUSED = 0x80;
 /**
  * Opens one session over mqtt.js, MQTT 3.1.1. It uses none of the library's queue, reconnect and store: after the session the
  * client is discarded. The library is loaded at the first connect. With `dial` it runs over that connection, and `url` only
- * names the broker: no token is sent before the broker has proved its name. Rejects with the reason.
+ * names the broker: no token is sent before the broker has proved its name. Rejects with the reason; with `SignInRefused` when
+ * the broker refuses the sign-in.
  */
 export async function openSession(url: string, options: SessionOptions, dial?: Dial): Promise<MqttSession> {
   const { connect, MqttClient: Client } = (await import('mqtt')).default;
@@ -101,16 +112,19 @@ function subscribeError(error: Error, topics: readonly string[], granted: readon
 async function signedIn(client: MqttClient): Promise<MqttSession> {
   let reason = 'closed by the broker';
   let isEnded = false;
+  let refused: SignInRefused | null = null;
   // The library forgets its waiting calls when the connection ends: without this those promises would never settle.
   const waiting = new Set<(error: Error) => void>();
   const ended = new Promise<string>((resolve) => {
     client.on('error', (error) => {
-      reason = error.message || String((error as NodeJS.ErrnoException).code ?? error);
+      const { code } = error as { code?: unknown };
+      reason = error.message || String(code ?? error);
+      if (typeof code === 'number') refused = new SignInRefused(code, reason);
     });
     client.once('close', () => {
       isEnded = true;
       client.end(true);
-      for (const reject of waiting) reject(new Error(reason));
+      for (const reject of waiting) reject(refused ?? new Error(reason));
       resolve(reason);
     });
   });

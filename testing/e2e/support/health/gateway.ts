@@ -5,11 +5,13 @@ import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { openSpool } from '#edge/adapters/spool/spool.js';
 import { AckTracker } from '#edge/domain/delivery/ack-tracker.js';
+import { AckWatch } from '#edge/domain/delivery/ack-watch.js';
 import { DeadLetters } from '#edge/domain/delivery/dead-letters.js';
 import { LagWatch } from '#edge/domain/delivery/lag-watch.js';
 import type { SendScheduler } from '#edge/domain/delivery/send-scheduler.js';
 import type { Uplink } from '#edge/domain/delivery/uplink.js';
 import { Gateway, type Metered } from '#edge/domain/gateway.js';
+import { SeqRuns } from '#edge/domain/seq-runs.js';
 import { type GatewayCondition, gatewayHealth } from '#edge/wiring/health.js';
 import { SEGMENT_BYTES } from '#edge/wiring/sizes.js';
 import { everLater, type Stage, type Staged } from './stage.js';
@@ -31,9 +33,11 @@ class Parts {
   buses: string[] = [];
   certificate: string | null = null;
   free = 1e12;
+  /** Records that no oracle has acknowledged. */
+  waiting = 0;
   gateway!: Gateway;
   report!: Staged['report'];
-  #running: Promise<void> = Promise.resolve();
+  #running: Promise<unknown> = Promise.resolve();
 
   async start(): Promise<void> {
     const { time, disk, acks } = this;
@@ -49,7 +53,14 @@ class Parts {
       event: async () => {},
     };
     const meter = {
-      ...{ id: METER, name: 'house', journal, recovered: { declared: [] }, view: () => ({}), run: async () => {} },
+      ...{
+        id: METER,
+        name: 'house',
+        journal,
+        recovered: { declared: new SeqRuns(), refused: new SeqRuns() },
+        view: () => ({}),
+        run: async () => {},
+      },
       get enrolled() {
         return parts.enrolled;
       },
@@ -70,16 +81,28 @@ class Parts {
       get problem() {
         return parts.uplinkProblem;
       },
-      ...{ run: async () => {}, release() {}, poke() {} },
+      ...{ run: async () => {}, release() {}, poke() {}, online: true, strangers: [] },
     } as unknown as Uplink;
+    const ackWatch = new AckWatch({
+      ...{ acks, spool: { count: () => this.waiting, highest: () => 9n }, clock: time },
+      meters: () => [meter],
+    });
     const health = gatewayHealth({
-      ...{ gateway: this.gateway, buses: () => this.buses, certificate: () => this.certificate, frames: this.frames },
+      ...{
+        oracles: () => ackWatch.problems(),
+        gateway: this.gateway,
+        buses: () => this.buses,
+        certificate: () => this.certificate,
+        frames: this.frames,
+      },
       diskSpace: diskSpace('/data', everLater(), () => this.free),
       now: () => time.nowMs(),
     });
     this.report = () => health.report();
     this.spool = spool;
-    this.#running = this.gateway.run(uplink, { fallenBack() {} } as unknown as SendScheduler, this.stop.signal);
+    const outbox = { fallenBack() {} } as unknown as SendScheduler;
+    const { signal } = this.stop;
+    this.#running = Promise.all([this.gateway.run(uplink, outbox, signal), ackWatch.run(uplink, signal)]);
   }
   spool!: Awaited<ReturnType<typeof openSpool>>['spool'];
 
@@ -150,6 +173,10 @@ export const gatewayStages: Readonly<Record<GatewayCondition, Stage>> = {
   }),
   'broker connection': stage(/refused/, (parts) => {
     parts.uplinkProblem = 'the broker refused the key';
+  }),
+  oracles: stage(/no oracle acknowledged anything for 1\d min while connected/, async (parts) => {
+    parts.waiting = 1;
+    await parts.time.advance(660_000);
   }),
   clock: stage(/not synchronised/, (parts) => {
     parts.time.reading.uncertainty = null;
