@@ -44,7 +44,7 @@ describe('a text names only commands that exist', () => {
     expect(mentions.length).toBeGreaterThanOrEqual(6);
   });
 
-  test.each(['docs/health.md'])('in the tables of %s', (file) => {
+  test.each(['docs/health.md', 'docs/doctor.md'])('in the tables of %s', (file) => {
     const rows = read(file)
       .split('\n')
       .filter((line) => line.startsWith('| '));

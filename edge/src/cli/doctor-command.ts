@@ -1,112 +1,82 @@
-import { randomInt } from 'node:crypto';
-import { systemClock } from '@gridtokenx/runtime/node';
-
-import { allProfiles } from '../adapters/profiles/files.js';
-import type { Target } from '../domain/commissioning/target.js';
-import { diagnose, type Finding } from '../domain/doctor/diagnose.js';
-import type { ExaminedMeter } from '../domain/doctor/observation.js';
-import { examine } from '../domain/doctor/observe.js';
-import { defaultsOf } from '../domain/scan/defaults.js';
-import { serialPlan } from '../domain/scan/plan.js';
-import { type Setting, settingText } from '../domain/scan/settings.js';
+import { existsSync, unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freeBytes, systemClock } from '@gridtokenx/runtime/node';
+import { chronySource } from '../adapters/clock/chrony.js';
+import { runProgram } from '../adapters/clock/run-program.js';
+import { timesyncdReport, timesyncdTouchedAtMs } from '../adapters/clock/timesyncd.js';
+import { lockDirectory } from '../adapters/lock.js';
 import type { BusConfig, GatewayConfig } from '../wiring/config.js';
-import { anyUnitsOf } from '../wiring/readers.js';
-import { profileOf, StartError } from '../wiring/setup.js';
+import { checkProfiles, StartError } from '../wiring/setup.js';
 import { askStatus } from './commands.js';
-import { readSunspec } from './doctor-sunspec.js';
-import { openLine } from './open-line.js';
-import { portUsers } from './port-users.js';
+import { checkBus } from './doctor/bus.js';
+import { type Check, checkLine, type DoctorPorts, note, problem, unseen, well } from './doctor/check.js';
+import { checkDisk, checkKeys, checkPage } from './doctor/machine.js';
+import { checkBroker, checkOracles, systemLookup } from './doctor/network.js';
+import { checkRegistration } from './doctor/registration.js';
 
-const LOCKED = /is locked/;
-/** Settings at which the doctor searches for a silent unit. */
-const MAX_SETTINGS = 16;
+const PROBE_FILE = '.doctor';
+
+/** This machine. */
+export const MACHINE: DoctorPorts = {
+  clock: systemClock,
+  lookup: systemLookup,
+  probeFolder: (folder) => {
+    writeFileSync(join(folder, PROBE_FILE), '');
+    unlinkSync(join(folder, PROBE_FILE));
+  },
+  freeBytes,
+  timeService: async () => {
+    if (await chronySource(runProgram, existsSync, () => systemClock.nowMs())()) return 'chrony';
+    return timesyncdReport(timesyncdTouchedAtMs(), systemClock.nowMs()) ? 'timesyncd' : null;
+  },
+};
+
+/** A gateway that runs in the data directory; `problems`: as it states them, null where it has no status page. */
+interface RunningGateway {
+  readonly problems: readonly unknown[] | null;
+  /** Facts about its meters that are odd and do no harm. */
+  readonly notes: readonly string[];
+}
 
 /**
- * Says in plain words what is wrong with the buses of a configuration and what to do. Asks a running gateway, which has
- * the lines open; else examines every line for some seconds, by reads only. Returns true when all is well.
+ * Looks at the whole way from the meters to the oracles and prints a line for each thing: what is wrong and what to do,
+ * what is well, and what nobody looked at. Reads meters only where no gateway runs, because a running one has the lines
+ * open. `only`: one bus, and nothing else. Returns true when no problem was found.
  */
-export async function doctor(config: GatewayConfig, only: string | undefined, signal: AbortSignal): Promise<boolean> {
+export async function doctor(
+  config: GatewayConfig,
+  only: string | undefined,
+  signal: AbortSignal,
+  ports: DoctorPorts = MACHINE,
+): Promise<boolean> {
   const buses = config.buses.filter(({ name }) => only === undefined || name === only);
   if (buses.length === 0)
     throw new StartError(
       `there is no bus "${only}": the configuration has ${config.buses.map(({ name }) => name).join(', ')}`,
     );
-  const running = config.http ? await askStatus(config.http).catch(() => null) : null;
-  if (running !== null) return sayRunning(running);
-  let isWell = true;
-  for (const bus of buses) {
-    if (signal.aborted) break;
-    const findings = await examineBus(config, bus, signal);
-    if (findings.length === 0) console.log(`${bus.name}: all is well`);
-    for (const { level, where, text } of findings) console.log(`${level === 'note' ? 'note: ' : ''}${where}: ${text}`);
-    if (findings.some(({ level }) => level === 'problem')) isWell = false;
-  }
-  return isWell;
+  checkProfiles(config);
+  let problems = 0;
+  const say = (checks: readonly Check[]) => {
+    for (const check of checks) console.log(checkLine(check));
+    problems += checks.filter(({ level }) => level === 'problem').length;
+  };
+  const running = await findRunning(config);
+  if (only === undefined) await lookAtTheWay(config, ports, signal, running !== null, say);
+  else say([unseen('disk, keys, clock, broker, oracles', '--bus names a bus')]);
+  if (running !== null) say(statedBy(running, buses));
+  else for (const bus of buses) say(await checkBus(config, bus, ports, signal));
+  return problems === 0;
 }
 
-async function examineBus(config: GatewayConfig, bus: BusConfig, signal: AbortSignal): Promise<Finding[]> {
-  const { target, skipped, ...examined } = examinationOf(config, bus);
-  const { setting, meters } = examined;
-  const count = meters.length + skipped.length;
-  console.error(`${bus.name} (${settingText(setting)}): examining ${count} meters, by reads only`);
-  // On a connection of its own nobody else is heard, so there is nothing to observe.
-  if (meters.length === 0 && bus.transport === 'tcp') return readSunspec(config, bus, skipped, signal);
-  const observation = await examine({
-    ...examined,
-    open: (at) => openLine(target, at),
-    clock: systemClock,
-    firstId: randomInt(65_536),
-    signal,
-  });
-  const findings = diagnose(observation);
-  if (observation.problem === null) findings.push(...(await readSunspec(config, bus, skipped, signal)));
-  return bus.transport === 'serial' ? findings.map((one) => withUsers(one, () => portUsers(bus.path))) : findings;
-}
-
-/** Composes what `examine` needs to know of a bus; `skipped` are the SunSpec devices, which it cannot examine. */
-export function examinationOf(config: GatewayConfig, bus: BusConfig) {
-  const here = config.meters.filter((meter) => meter.bus === bus.name);
-  const meters: ExaminedMeter[] = [];
-  const skipped: string[] = [];
-  for (const meter of here) {
-    const profile = profileOf(meter, config.profiles_dir);
-    if (profile.protocol === 'modbus') meters.push({ name: meter.name, unit: meter.unit, profile });
-    // Only the device itself lists a SunSpec device's registers: the doctor reads it as `run` does.
-    else skipped.push(meter.name);
-  }
-  const waitMs = Math.min(config.request_timeout_ms, 1_000);
-  const settings = bus.transport === 'serial' ? likelySettings(config.profiles_dir) : [];
-  return { ...placeOf(bus), name: bus.name, meters, skipped, waitMs, settings, anyUnits: anyUnitsOf(config, bus) };
-}
-
-/** Adds to the finding of a locked port the names of the programs that have it open. */
-export function withUsers(finding: Finding, users: () => readonly string[]): Finding {
-  const names = LOCKED.test(finding.text) ? users() : [];
-  return names.length > 0 ? { ...finding, text: `${finding.text}: ${names.join(', ')}. Stop it first` } : finding;
-}
-
-function likelySettings(own: string | undefined): Setting[] {
-  const plan = serialPlan(defaultsOf(allProfiles(own).profiles));
-  return plan.slice(0, MAX_SETTINGS).map(({ setting }) => setting);
-}
-
-function placeOf(bus: BusConfig): { target: Target; setting: Setting } {
-  if (bus.transport === 'serial') {
-    const { path, baud, parity, stop_bits: stopBits } = bus;
-    return { target: { kind: 'serial', path }, setting: { transport: 'serial', baud, parity, stopBits } };
-  }
-  const { host, port, transport } = bus;
-  return { target: { kind: 'network', host, port }, setting: { transport } };
-}
-
-/** Prints the problems that a running gateway states. Returns true when there are none. */
-function sayRunning(status: unknown): boolean {
-  const { problems, meters } = status as { problems?: unknown; meters?: unknown };
-  const list = Array.isArray(problems) ? problems.map(String) : [];
-  for (const text of notesOf(meters)) console.log(`note: ${text}`);
-  console.log(list.length === 0 ? 'the gateway runs, and all is well' : 'the gateway runs, and states:');
-  for (const text of list) console.log(text);
-  return list.length === 0;
+/** Asks the running gateway; else looks whether a process holds the data directory. Returns null where none runs. */
+async function findRunning({ http, data_dir: folder }: GatewayConfig): Promise<RunningGateway | null> {
+  const status = (http ? await askStatus(http).catch(() => null) : null) as Record<string, unknown> | null;
+  // Another program may answer on that port.
+  if (status && Array.isArray(status.problems)) return { problems: status.problems, notes: notesOf(status.meters) };
+  if (!existsSync(folder)) return null;
+  const lock = await lockDirectory(folder);
+  lock?.close();
+  return lock === null ? { problems: null, notes: [] } : null;
 }
 
 /** Returns the notes of a running gateway's meters, each with the meter's name. */
@@ -115,4 +85,38 @@ function notesOf(meters: unknown): string[] {
   return (meters as { name?: unknown; notes?: unknown }[]).flatMap(({ name, notes }) =>
     Array.isArray(notes) ? notes.map((text) => `meter ${name}: ${text}`) : [],
   );
+}
+
+/** Looks at everything that needs no line. */
+async function lookAtTheWay(
+  config: GatewayConfig,
+  ports: DoctorPorts,
+  signal: AbortSignal,
+  isRunning: boolean,
+  say: (checks: readonly Check[]) => void,
+): Promise<void> {
+  if (signal.aborted) return say([unseen('disk, keys, clock, broker, oracles', 'stopped')]);
+  say(checkDisk(config, ports));
+  const { gateway, keyed, checks } = await checkKeys(config);
+  say(checks);
+  say(await checkPage(config, isRunning));
+  const oracles = await checkOracles(config, ports);
+  say(oracles.checks);
+  const nowMs = ports.clock.nowMs() + oracles.offsetMs;
+  const broker = await checkBroker(config, gateway, { isRunning, nowMs }, ports);
+  say(broker.checks);
+  say(checkRegistration(config, keyed, broker.acks));
+}
+
+/** Returns what a running gateway states of itself: it has the lines open. */
+function statedBy({ problems, notes }: RunningGateway, buses: readonly BusConfig[]): Check[] {
+  return [
+    ...buses.map(({ name }) => unseen(`bus ${name}`, 'the running gateway has the line open')),
+    ...notes.map((text) => note('the running gateway', text)),
+    ...(problems === null
+      ? [unseen('the running gateway', 'the configuration has no http section, so nobody can ask it')]
+      : problems.length === 0
+        ? [well('the running gateway', 'it states no problem')]
+        : problems.map((text) => problem('the running gateway states', String(text)))),
+  ];
 }

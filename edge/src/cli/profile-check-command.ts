@@ -181,7 +181,9 @@ async function readSunspec(profile: SunspecProfile, place: Place): Promise<Resul
       try {
         const sample = await line.reader.read();
         const serial = (await line.readSerial?.().catch(() => null)) ?? null;
-        return { lines: [...sampleLines(sample), ...(serial === null ? [] : [`serial ${serial}`])], isWell: true };
+        const notes = line.reader.notes().map((text) => `note: ${text}`);
+        const lines = [...sampleLines(sample), ...(serial === null ? [] : [`serial ${serial}`]), ...notes];
+        return { lines, isWell: true };
       } catch (error) {
         if (!(error instanceof ReadError)) throw error;
         if (attempt === TRIES) return { lines: [error.message], isWell: false };

@@ -116,15 +116,29 @@ interface Found {
 /** Finds the statements of a meter in a spool. Only reads: torn tails and damage stay as they are. */
 export async function findStatements(disk: Disk, dir: string, meterId: string): Promise<Found[]> {
   const found: Found[] = [];
+  for await (const message of messagesIn(disk, dir)) {
+    const statement = message.meterId === meterId ? contentOf(message) : null;
+    if (statement?.kind === Kind.statement) found.push({ message, statement });
+  }
+  return found;
+}
+
+/** Returns the meters whose enrolment a spool holds, by id in hex. Only reads. */
+export async function findEnrolled(disk: Disk, dir: string): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  for await (const { kind, meterId } of messagesIn(disk, dir)) if (kind === Kind.enrolment) found.add(meterId);
+  return found;
+}
+
+/** Reads the statements, events and enrolments of a spool. */
+async function* messagesIn(disk: Disk, dir: string): AsyncGenerator<SignedMessage> {
   for (const name of (await disk.list(dir)).filter((one) => /^s-\d{8}\.seg$/.test(one))) {
     const bytes = (await disk.read(join(dir, name))) ?? new Uint8Array(0);
     for (const record of scanSegment(bytes).records) {
       const message = readSigned(record.bytes);
-      const statement = message?.meterId === meterId ? contentOf(message) : null;
-      if (message && statement?.kind === Kind.statement) found.push({ message, statement });
+      if (message) yield message;
     }
   }
-  return found;
 }
 
 function missing(name: string, window: number, found: readonly Found[]): string {

@@ -51,9 +51,9 @@ test('five unknown meters on a real pty, and a configuration that runs', { timeo
   await expect(scan(command, new AbortController().signal)).rejects.toThrow(/exists: .*--force/);
 
   bench.said.length = 0;
-  expect([await doctor(config, undefined, new AbortController().signal), bench.said.at(-1)]).toEqual([
+  expect([await doctor(config, 'line', new AbortController().signal), bench.said.at(-1)]).toEqual([
     true,
-    'line: all is well',
+    'bus line: well (meter-3, meter-8 answer by their profiles)',
   ]);
   await gateway('init', '--config', out);
   await gateway('enrol', '--config', out, '--out', bench.path('enrolment.json'));

@@ -27,7 +27,8 @@ export function diskSpace(
   };
 }
 
-function freeBytes(path: string): number {
+/** Returns the free bytes of the disk that a path is on. Throws the system's error. */
+export function freeBytes(path: string): number {
   const { bavail, bsize } = statfsSync(path);
   return bavail * bsize;
 }

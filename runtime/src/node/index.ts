@@ -16,6 +16,7 @@ export * from './http-server.js';
 export * from './metrics.js';
 export * from './mqtt/broker-link.js';
 export * from './mqtt/session.js';
+export * from './mqtt/words.js';
 export * from './post.js';
 export * from './private-files.js';
 export * from './regular-file.js';

@@ -79,4 +79,11 @@ export interface ExamineOptions {
   /** Settings at which to search for silent units, in order. */
   readonly settings: readonly Setting[];
   readonly signal: AbortSignal;
+  /** Time to listen before the first request, and to ask, ms. Default: as long as a person's patience allows. */
+  readonly times?: ExamineTimes;
+}
+
+export interface ExamineTimes {
+  readonly listenMs: number;
+  readonly lookMs: number;
 }

@@ -14,13 +14,12 @@ import { ReplyQuarantine, USUAL_RULES } from '../bus/reply-quarantine.js';
 import { BusStats } from '../bus/stats.js';
 import { framerOf, Prober, type RecordingFramer, type Spoken } from '../scan/prober.js';
 import { type Setting, sameSetting, speedOf } from '../scan/settings.js';
-import type { ExamineOptions, LineObservation, UnitObservation } from './observation.js';
+import type { ExamineOptions, ExamineTimes, LineObservation, UnitObservation } from './observation.js';
 import { COST, longest, type Seen, sameFor, shorten, wantedOf } from './seen.js';
 
-const LISTEN_MS = 3_000;
+const TIMES: ExamineTimes = { listenMs: 3_000, lookMs: 15_000 };
 /** Length of a round, ms: each meter gets one question in it. */
 const ROUND_MS = 400;
-const LOOK_MS = 15_000;
 const LOOK_EACH_MS = 1_000;
 /**
  * Wait for a meter that has answered every question, ms. A time-out puts the question into quarantine for 12 times the
@@ -79,7 +78,7 @@ class Examination {
     let strangers: number[] = [];
     try {
       const prober = await this.#open(setting);
-      await prober.listen(LISTEN_MS, signal);
+      await prober.listen((this.#options.times ?? TIMES).listenMs, signal);
       noise = this.#stats.counts.damaged;
       this.#hear();
       if (!this.#isForeign()) await this.#rounds(prober, seen);
@@ -139,7 +138,7 @@ class Examination {
 
   async #rounds(prober: Prober, seen: readonly Seen[]): Promise<void> {
     const { clock, signal } = this.#options;
-    const endAtMs = clock.monotonicMs() + LOOK_MS + LOOK_EACH_MS * seen.length;
+    const endAtMs = clock.monotonicMs() + (this.#options.times ?? TIMES).lookMs + LOOK_EACH_MS * seen.length;
     while (clock.monotonicMs() < endAtMs) {
       const startAtMs = clock.monotonicMs();
       for (const one of seen) {
