@@ -11,7 +11,6 @@ import { askOracleTime } from '../src/adapters/clock/oracle-time.js';
 
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { KeyStore } from '../src/adapters/keys/key-store.js';
-import { lockDirectory } from '../src/adapters/lock.js';
 
 let dir: string;
 beforeEach(() => {
@@ -119,15 +118,6 @@ test('a changed digit in a key file is no other key', async () => {
     writeFileSync(path, text);
     await read();
   }
-});
-
-test('a data directory is held by one process at a time', async () => {
-  const first = await lockDirectory(dir);
-  expect(await lockDirectory(dir)).toBeNull();
-  await new Promise((resolve) => first?.close(resolve));
-  const second = await lockDirectory(dir);
-  expect(second).not.toBeNull();
-  await new Promise((resolve) => second?.close(resolve));
 });
 
 describe('clocks', () => {

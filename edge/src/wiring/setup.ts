@@ -8,7 +8,7 @@ import { operatorErrorOf, systemRandom } from '@gridtokenx/runtime/node';
 
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { KeyStore, type MeterKey } from '../adapters/keys/key-store.js';
-import { lockDirectory } from '../adapters/lock.js';
+import { lockDirectory } from '../adapters/lock/lock.js';
 
 import { openSpool } from '../adapters/spool/spool.js';
 import type { Bus } from '../domain/bus/bus.js';
@@ -34,7 +34,7 @@ export { StartError } from './start-error.js';
 /** Polls without an answer after which a meter's silence is a gap. */
 const GAP_POLLS = 3;
 
-/** Locks the data directory for this process. Throws `StartError` when another gateway works in it. */
+/** Locks the data directory for this process. Throws `OperatorError` when another gateway works in it. */
 export async function takeDirectory(config: GatewayConfig): Promise<void> {
   try {
     await nodeDisk.makeDir(config.data_dir);
