@@ -54,7 +54,11 @@ export async function openFloor(config: GatewayConfig): Promise<FloorTime> {
 /** The machine's time as sign-in tokens and this machine's certificates need it: corrected without setting its clock. */
 export function correctedClock(readingClock: ReadingClock, clock: Clock): Clock {
   if (!(readingClock instanceof DisciplinedClock)) return clock;
-  return { ...clock, nowMs: () => readingClock.bestMs };
+  return {
+    nowMs: () => readingClock.bestMs,
+    monotonicMs: () => clock.monotonicMs(),
+    after: (ms, task) => clock.after(ms, task),
+  };
 }
 
 /** Stores the time now and then while it is known, until aborted. */
@@ -96,13 +100,18 @@ export function timeSources(
   const chrony = chronySource(runProgram, existsSync, () => clock.nowMs());
   const asked = config.oracles.flatMap((oracle) => (oracle.url === undefined ? [] : [{ ...oracle, url: oracle.url }]));
   const judge = judgeByTime(() => ANY_TIME);
-  const asks = asked.map((oracle) => {
+  const failing = new Set<string>();
+  const asks = asked.map((oracle) => async () => {
     const { key, url } = oracle;
-    return () => askOracleTime({ url, key, dial: oracleDial(oracle, judge) }, verifier, clock, random);
+    const anchor = await askOracleTime({ url, key, dial: oracleDial(oracle, judge) }, verifier, clock, random);
+    if (failing.delete(url)) log.info({ event: 'signed_time_available', url }, 'An oracle gives signed time again');
+    return anchor;
   });
+  // Once for each time that an oracle is away: it is asked every few seconds.
   const failed = (which: number, { message: err }: Error) => {
-    const fields = { event: 'signed_time_unavailable', url: asked[which]?.url, err };
-    log.warn(fields, 'An oracle gave no signed time');
+    const url = asked[which]?.url ?? '';
+    if (!failing.has(url)) log.warn({ event: 'signed_time_unavailable', url, err }, 'An oracle gave no signed time');
+    failing.add(url);
   };
   return {
     ntp: async () => (await chrony()) ?? timesyncdReport(timesyncdTouchedAtMs(), clock.nowMs()),
@@ -137,9 +146,10 @@ export async function untilKnown(
   readingClock: GatewayClock,
   config: GatewayConfig,
   world: Pick<World, 'clock' | 'random' | 'verifier' | 'log'>,
+  sources: TimeSources = timeSources(config, world),
 ): Promise<void> {
   if (!(readingClock instanceof DisciplinedClock)) return;
-  const keeper = new TimeKeeper({ ...timeSources(config, world), ...world, disciplined: readingClock });
+  const keeper = new TimeKeeper({ ...sources, ...world, disciplined: readingClock });
   for (let round = 1; round <= KNOWN_ROUNDS; round++) {
     await keeper.askOnce();
     if (readingClock.isKnown) return;

@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events';
-import { fixedRandom, VirtualClock, VirtualReadingClock } from '@gridtokenx/testing-kit/virtual-clock';
+import { fixedRandom, VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { beforeEach, describe, expect, test } from 'vitest';
 import {
   BackOff,
@@ -8,7 +8,6 @@ import {
   nextDelayMs,
   OperatorError,
   sleep,
-  sleepUntil,
   unreachable,
   whyNodeIsTooOld,
   within,
@@ -89,28 +88,6 @@ describe('sleep', () => {
     expect(getEventListeners(other.signal, 'abort')).toEqual([]);
     await sleep(clock, 1_000, stop.signal);
     expect(clock.pending).toBe(0);
-  });
-
-  test('waits for a reading clock however it is stepped', async () => {
-    const reading = new VirtualReadingClock(clock, { speed: 2 });
-    const { signal } = new AbortController();
-    const seen = watched(sleepUntil(reading, clock, reading.nowMs() + 10_000, signal));
-    await clock.advance(4_999);
-    expect(seen.state).toBe('open');
-    reading.stepMs = -1_000;
-    await clock.advance(1);
-    expect(seen.state).toBe('open');
-    await clock.advance(500);
-    expect(seen.state).toBe('resolved undefined');
-  });
-
-  test('sees within a quarter of a second that a reading clock was set ahead', async () => {
-    const reading = new VirtualReadingClock(clock);
-    const seen = watched(sleepUntil(reading, clock, reading.nowMs() + 86_400_000, new AbortController().signal));
-    await clock.advance(100);
-    reading.stepMs = 86_400_000;
-    await clock.advance(250);
-    expect(seen.state).toBe('resolved undefined');
   });
 
   test('bounds a step, and takes its timer back', async () => {

@@ -89,6 +89,25 @@ function linkOf(change: Partial<BrokerLinkOptions> = {}): BrokerLink {
 }
 
 describe('a connection', () => {
+  test('that is wanted at once does not wait for its back-off, which begins anew', async () => {
+    outcomes = Array.from({ length: 20 }, () => new Error('refused'));
+    const link = linkOf();
+    const running = link.run(stop.signal);
+    await clock.advance(10_000);
+    expect(outcomes.length).toBe(14);
+    link.retryNow();
+    await clock.advance(0);
+    expect(outcomes.length).toBe(13);
+    await clock.advance(250);
+    expect(outcomes.length).toBe(12);
+    outcomes = [];
+    link.retryNow();
+    await clock.advance(0);
+    expect(link.isConnected).toBe(true);
+    stop.abort();
+    await running;
+  });
+
   test('subscribes, publishes its status and is there then; its farewell is the other one', async () => {
     const link = linkOf();
     expect([link.state, link.problem]).toEqual(['connecting', 'not connected to the broker yet']);

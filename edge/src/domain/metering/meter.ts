@@ -15,6 +15,7 @@ import { pairText, RegisterJudge, type RegisterJudgeOptions } from './register-j
 import { RegisterReads } from './register-reads.js';
 import type { RegisterLimits } from './registers.js';
 import { nextPollAtMs, type PollPlan } from './schedule.js';
+import { aheadProblem } from './window-ahead.js';
 
 /** `detail` of event 8, the fault that the gateway found in a meter. Stable numbers. */
 const SelfTest = { frozenRegisters: 1 } as const;
@@ -120,6 +121,8 @@ export class Meter {
     if (this.#nameplate.problem) list.push(`meter ${this.name}: ${this.#nameplate.problem}`);
     const stuck = registersProblem(this.#judge);
     if (stuck) list.push(`meter ${this.name}: ${stuck}`);
+    const ahead = aheadProblem(this.journal.windows.closedThrough, this.#options.readingClock);
+    if (ahead) list.push(`meter ${this.name}: ${ahead}`);
     return list;
   }
 
