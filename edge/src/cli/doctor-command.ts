@@ -4,7 +4,7 @@ import { freeBytes, systemClock } from '@gridtokenx/runtime/node';
 import { chronySource } from '../adapters/clock/chrony.js';
 import { runProgram } from '../adapters/clock/run-program.js';
 import { timesyncdReport, timesyncdTouchedAtMs } from '../adapters/clock/timesyncd.js';
-import { lockDirectory } from '../adapters/lock.js';
+import { lockDirectory } from '../adapters/lock/lock.js';
 import type { BusConfig, GatewayConfig } from '../wiring/config.js';
 import { checkProfiles, StartError } from '../wiring/setup.js';
 import { askStatus } from './commands.js';
@@ -75,7 +75,7 @@ async function findRunning({ http, data_dir: folder }: GatewayConfig): Promise<R
   if (status && Array.isArray(status.problems)) return { problems: status.problems, notes: notesOf(status.meters) };
   if (!existsSync(folder)) return null;
   const lock = await lockDirectory(folder);
-  lock?.close();
+  await lock?.release();
   return lock === null ? { problems: null, notes: [] } : null;
 }
 

@@ -8,7 +8,7 @@ import { freePort } from '@gridtokenx/testing-kit/free-port';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { connect, endAll, type Fixture, optionsFor, signerOf, startFixture } from '../../../broker/test/harness.js';
 import { Authority } from '../../../deploy/tls/certificates.js';
-import { lockDirectory } from '../../src/adapters/lock.js';
+import { lockDirectory } from '../../src/adapters/lock/lock.js';
 import type { DoctorPorts } from '../../src/cli/doctor/check.js';
 import { doctor } from '../../src/cli/doctor-command.js';
 import { DoctorBench, PORTS, shifted, sunspecInverter } from '../support/doctor-bench.js';
@@ -261,7 +261,7 @@ describe('the doctor', () => {
   test('touches no line of a gateway that has no status page', async () => {
     const lock = await lockDirectory(bench.site.path('data'));
     expect(await doctor(bench.config(), undefined, never, PORTS)).toBe(true);
-    lock?.close();
+    await lock?.release();
     expect(said.slice(-2)).toEqual([
       'bus lan: not looked at: the running gateway has the line open',
       'the running gateway: not looked at: the configuration has no http section, so nobody can ask it',

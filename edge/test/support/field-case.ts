@@ -74,10 +74,10 @@ export class FieldCase {
     return { config, bus, reader, checkProbe };
   }
 
-  /** Runs the command `doctor`; returns its lines. */
+  /** Runs the command `doctor` on the bus; returns its lines about it, but for what is well. */
   async doctor(port: number, options: CaseMeter): Promise<{ isWell: boolean; said: readonly string[] }> {
     const config = parseGatewayConfig(configTextOf(port, options), 'gateway.yaml');
-    const isWell = await doctor(config, undefined, new AbortController().signal);
-    return { isWell, said: this.said };
+    const isWell = await doctor(config, 'lan', new AbortController().signal);
+    return { isWell, said: this.said.filter((line) => line.includes('bus lan') && !line.includes(': well (')) };
   }
 }

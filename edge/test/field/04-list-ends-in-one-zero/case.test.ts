@@ -26,5 +26,5 @@ test('the inverter is read, and its reading says what is odd', async () => {
 
 test('doctor reads the device, calls it well, and says what is odd', async () => {
   const { port } = await oneZero();
-  expect(await field.doctor(port, OPTIONS)).toEqual({ isWell: true, said: [`note: lan, unit 1 (house): ${ODD}`] });
+  expect(await field.doctor(port, OPTIONS)).toEqual({ isWell: true, said: [`note: bus lan, unit 1 (house): ${ODD}`] });
 });

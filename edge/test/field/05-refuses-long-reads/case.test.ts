@@ -124,7 +124,7 @@ test('doctor examines it by shorter reads, and says its limit as a note', { time
   const { port } = await field.device({ meter: shortMeter(2, 22, [], { power: 0 }) });
   const { isWell, said } = await field.doctor(port, OPTIONS);
   expect(said).toEqual([
-    expect.stringMatching(/^note: lan, unit 1 \(house\): refuses \d+ registers at once and answers/),
+    expect.stringMatching(/^note: bus lan, unit 1 \(house\): refuses \d+ registers at once and answers/),
   ]);
   expect(isWell).toBe(true);
 });
