@@ -10,6 +10,24 @@ const VERSION = '1.3.7';
 const MODELS = [1, 101, 102, 103, 111, 112, 113, 160, 201, 202, 203, 204, 211, 212, 213, 214, 701];
 const POINTS = new Set([
   ...['Mn', 'Md', 'Vr', 'SN'],
+  ...[
+    'PhVphB',
+    'PhVphC',
+    'VL2',
+    'VL3',
+    'AphA',
+    'AphB',
+    'AphC',
+    'AL1',
+    'AL2',
+    'AL3',
+    'VAr',
+    'VAR',
+    'Var',
+    'PF',
+    'TmpCab',
+  ],
+  ...['TotVarhInj', 'TotVarhAbs'],
   ...['W', 'Hz', 'PhVphA', 'VL1', 'WH', 'TotWhImp', 'TotWhExp', 'TotWhInj', 'TotWhAbs'],
 ]);
 const REPEATED_POINTS = new Set(['DCW', 'DCWH']);

@@ -28,6 +28,16 @@ const KEYS = [
   'serial',
   'firmware',
   'model',
+  'voltage_l2',
+  'voltage_l3',
+  'current_l1',
+  'current_l2',
+  'current_l3',
+  'reactive_import',
+  'reactive_export',
+  'reactive_power',
+  'power_factor',
+  'temperature',
 ] as const;
 type Key = (typeof KEYS)[number];
 
@@ -160,6 +170,9 @@ function mayRead(limits: Limits, entries: readonly Entry[], { fn, address, count
 const lengthOf = ({ type, registers }: RegisterText): number =>
   type === 'text' ? (registers ?? 1) : NUMBER_REGISTERS[type];
 
+/** Temperature that every simulated meter shows, degrees Celsius. */
+const TEMPERATURE_C = 25;
+
 type Content = bigint | number | string;
 
 interface Identity {
@@ -186,7 +199,22 @@ function contentOf(key: Key, register: RegisterText, values: MeterValues, identi
     case 'power_export':
       return Math.max(0, -values.powerW);
     case 'voltage':
+    case 'voltage_l2':
+    case 'voltage_l3':
       return values.voltageV;
+    case 'current_l1':
+      return Math.abs(values.powerW) / values.voltageV;
+    // All power flows through phase L1, and none of it is reactive.
+    case 'current_l2':
+    case 'current_l3':
+    case 'reactive_import':
+    case 'reactive_export':
+    case 'reactive_power':
+      return 0;
+    case 'power_factor':
+      return 1;
+    case 'temperature':
+      return TEMPERATURE_C;
     case 'frequency':
       return values.frequencyHz;
     case 'serial':

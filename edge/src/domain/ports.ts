@@ -1,4 +1,4 @@
-import type { MeterId } from '@gridtokenx/protocol';
+import type { CodedValue, MeterId } from '@gridtokenx/protocol';
 import type { SignedMessage } from './signed-message.js';
 
 /**
@@ -74,6 +74,17 @@ export interface MeterSample {
  */
 export interface MeterReader {
   read(): Promise<MeterSample>;
+  /** Reads values that are never billed; null where the meter has none. Absent: the reader knows none. */
+  further?(): Promise<FurtherSample | null>;
+}
+
+/** Values of a meter beside energy, power, voltage and frequency, at the arrival of the last of them. */
+export interface FurtherSample {
+  /** Reading clock, ms. */
+  readonly timeMs: number;
+  readonly uncertaintyMs: number | null;
+  /** By rising code, without those that are not available; at least one. */
+  readonly values: readonly CodedValue[];
 }
 
 export const ReadFailure = {

@@ -1,3 +1,4 @@
+import { MORE_REGISTER_KEYS } from '../profiles/more-values.js';
 import type { RegisterMap } from '../profiles/profile.js';
 import { BILLING_KEYS, type Register, type RegisterKey } from '../profiles/register.js';
 
@@ -7,6 +8,12 @@ const IDENTITY: readonly RegisterKey[] = ['serial', 'firmware', 'model', 'manufa
 /** Returns the registers of a poll: energy, power, voltage and frequency, with their scale factors. */
 export function polledRegisters(map: RegisterMap): Register[] {
   return named(map, POLLED);
+}
+
+/** Returns the registers that are read once a minute beside the polls; empty where the profile names none. */
+export function furtherRegisters(map: RegisterMap): Register[] {
+  const further = named(map, MORE_REGISTER_KEYS);
+  return further.length === 0 ? [] : named(map, ['voltage', ...MORE_REGISTER_KEYS]);
 }
 
 /** Returns the registers without which a poll fails: energy, with scale factors. */

@@ -1,3 +1,4 @@
+import type { MoreRegisterKey } from './more-values.js';
 import { fromFloat, ONE, powerOfTen, type Rational, times } from './rational.js';
 
 /** Number of 16-bit registers of each type; text states its own length. */
@@ -30,6 +31,7 @@ export type RegisterKey =
   | 'firmware'
   | 'model'
   | 'manufacturer'
+  | MoreRegisterKey
   | `dc_power_${number}`
   | `dc_energy_${number}`
   | `sf:${number}`;

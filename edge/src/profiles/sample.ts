@@ -1,3 +1,5 @@
+import type { CodedValue } from '@gridtokenx/protocol';
+import { codedValues } from './more-values.js';
 import type { RegisterMap } from './profile.js';
 import { ceil, compare, floor, parseDecimal, type Rational, round, times } from './rational.js';
 import {
@@ -42,6 +44,8 @@ export interface DecodedSample {
   readonly voltageDv: number | null;
   /** In 0.01 Hz. */
   readonly frequencyChz: number | null;
+  /** Values that are never billed, by rising code; those that were not read are omitted. */
+  readonly more: readonly CodedValue[];
   readonly serial: string | null;
   readonly firmware: string | null;
   readonly model: string | null;
@@ -80,14 +84,18 @@ export function decodeSample(map: RegisterMap, blocks: readonly Block[]): Decode
   const [importOf, exportOf, totalOf] = BILLING_KEYS.map((key) => read(key, energyOf));
   const power = read('power', integer('W', 1, -MAX_W, MAX_W));
   const out = read('power_export', integer('W', 1, -MAX_W, MAX_W));
+  const voltageDv = read('voltage', integer('x 0.1 V', 10, 0, MAX_U16));
   const steps = [importOf, exportOf, totalOf].flatMap((energy) => (energy ? [energy.stepWh] : []));
   return {
     importWh: importOf?.wh ?? null,
     exportWh: exportOf?.wh ?? null,
     totalWh: totalOf?.wh ?? null,
     powerW: powerOf(map, power, out),
-    voltageDv: read('voltage', integer('x 0.1 V', 10, 0, MAX_U16)),
+    voltageDv,
     frequencyChz: read('frequency', integer('x 0.01 Hz', 100, 0, MAX_U16)),
+    more: codedValues(voltageDv, (key, unit, parts) =>
+      read(key, integer(`x 1/${parts} ${unit}`, parts, -MAX_W, MAX_W)),
+    ),
     serial: read('serial', textOf),
     firmware: read('firmware', textOf),
     model: read('model', textOf),

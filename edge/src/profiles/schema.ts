@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MORE_KEYS, MORE_REGISTER_KEYS, type MoreRegisterKey } from './more-values.js';
 import { DECIMAL, ONE, parseDecimal, type Rational, times } from './rational.js';
 import { BILLING_KEYS, type FunctionCode, type Register, type RegisterKey, TYPE_REGISTERS } from './register.js';
 
@@ -6,7 +7,8 @@ import { BILLING_KEYS, type FunctionCode, type Register, type RegisterKey, TYPE_
 export const MODBUS_MOST_REGISTERS = 125;
 const TEXT_MOST = 64;
 
-const REGISTER_KEYS = [
+/** Registers of a poll and of the nameplate: a probe may check them. */
+const PROBE_KEYS = [
   'import',
   'export',
   'total',
@@ -18,7 +20,12 @@ const REGISTER_KEYS = [
   'firmware',
   'model',
 ] as const satisfies readonly RegisterKey[];
+const REGISTER_KEYS = [...PROBE_KEYS, ...MORE_REGISTER_KEYS] as const satisfies readonly RegisterKey[];
 export type ProfileKey = (typeof REGISTER_KEYS)[number];
+
+function withUnit(unit: string): MoreRegisterKey[] {
+  return MORE_REGISTER_KEYS.filter((key) => MORE_KEYS[key].unit === unit);
+}
 
 /** Factor of each unit, and the registers that may carry it. */
 const UNITS: Readonly<Record<string, { readonly factor: Rational; readonly of: readonly ProfileKey[] }>> = {
@@ -26,9 +33,16 @@ const UNITS: Readonly<Record<string, { readonly factor: Rational; readonly of: r
   kWh: { factor: parseDecimal('1000'), of: BILLING_KEYS },
   W: { factor: ONE, of: ['power', 'power_export'] },
   kW: { factor: parseDecimal('1000'), of: ['power', 'power_export'] },
-  V: { factor: ONE, of: ['voltage'] },
+  V: { factor: ONE, of: ['voltage', ...withUnit('V')] },
+  A: { factor: ONE, of: withUnit('A') },
+  mA: { factor: parseDecimal('0.001'), of: withUnit('A') },
+  var: { factor: ONE, of: withUnit('var') },
+  kvar: { factor: parseDecimal('1000'), of: withUnit('var') },
+  varh: { factor: ONE, of: withUnit('varh') },
+  kvarh: { factor: parseDecimal('1000'), of: withUnit('varh') },
+  C: { factor: ONE, of: withUnit('C') },
   Hz: { factor: ONE, of: ['frequency'] },
-  none: { factor: ONE, of: ['serial', 'firmware', 'model'] },
+  none: { factor: ONE, of: ['serial', 'firmware', 'model', ...withUnit('none')] },
 };
 
 const address = z.int().min(0).max(65_535);
@@ -64,9 +78,9 @@ const readable = range.extend({ step: z.int().min(1).max(4).default(1) });
 
 const check = z.union(
   [
-    z.strictObject({ register: z.enum(REGISTER_KEYS), min: z.number(), max: z.number() }),
+    z.strictObject({ register: z.enum(PROBE_KEYS), min: z.number(), max: z.number() }),
     z.strictObject({
-      register: z.enum(REGISTER_KEYS),
+      register: z.enum(PROBE_KEYS),
       values: z.array(z.union([z.string(), z.int().transform(String)])).min(1),
     }),
   ],

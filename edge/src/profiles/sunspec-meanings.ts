@@ -4,19 +4,41 @@ export const COMMON = 1;
 export const MPPT = 160;
 
 /** A point of a model, with its meaning for the gateway. */
-export type Meaning = readonly [point: string, key: RegisterKey, positive?: 'import' | 'export'];
+/** `percent`: the point states hundredths of the value. */
+export type Meaning = readonly [
+  point: string,
+  key: RegisterKey,
+  positive?: 'import' | 'export',
+  how?: 'percent' | undefined,
+];
+const CURRENTS: readonly Meaning[] = [
+  ['AphA', 'current_l1'],
+  ['AphB', 'current_l2'],
+  ['AphC', 'current_l3'],
+];
+const VOLTAGES: readonly Meaning[] = [
+  ['PhVphA', 'voltage'],
+  ['PhVphB', 'voltage_l2'],
+  ['PhVphC', 'voltage_l3'],
+];
 const METER: readonly Meaning[] = [
   ['TotWhImp', 'import'],
   ['TotWhExp', 'export'],
   ['W', 'power'],
-  ['PhVphA', 'voltage'],
+  ...VOLTAGES,
+  ...CURRENTS,
+  ['VAR', 'reactive_power'],
   ['Hz', 'frequency'],
 ];
 /** An inverter counts its feed-in, which is export of the point where it stands. */
 const INVERTER: readonly Meaning[] = [
   ['WH', 'export'],
   ['W', 'power', 'export'],
-  ['PhVphA', 'voltage'],
+  ...VOLTAGES,
+  ...CURRENTS,
+  ['VAr', 'reactive_power'],
+  ['PF', 'power_factor', 'import', 'percent'],
+  ['TmpCab', 'temperature'],
   ['Hz', 'frequency'],
 ];
 const DER: readonly Meaning[] = [
@@ -24,6 +46,16 @@ const DER: readonly Meaning[] = [
   ['TotWhInj', 'export'],
   ['W', 'power', 'export'],
   ['VL1', 'voltage'],
+  ['VL2', 'voltage_l2'],
+  ['VL3', 'voltage_l3'],
+  ['AL1', 'current_l1'],
+  ['AL2', 'current_l2'],
+  ['AL3', 'current_l3'],
+  ['TotVarhAbs', 'reactive_import'],
+  ['TotVarhInj', 'reactive_export'],
+  ['Var', 'reactive_power'],
+  ['PF', 'power_factor'],
+  ['TmpCab', 'temperature'],
   ['Hz', 'frequency'],
 ];
 const IDENTITY: readonly Meaning[] = [
@@ -37,7 +69,9 @@ const IDENTITY: readonly Meaning[] = [
 export function meanings(model: number): readonly Meaning[] {
   if (model === COMMON) return IDENTITY;
   if (model >= 101 && model <= 113) return INVERTER;
-  if (model >= 201 && model <= 214) return METER;
+  // Integer models state the power factor in percent, float models as a ratio.
+  if (model >= 201 && model <= 204) return [...METER, ['PF', 'power_factor', 'import', 'percent']];
+  if (model >= 211 && model <= 214) return [...METER, ['PF', 'power_factor']];
   return model === 701 ? DER : [];
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { AddressRange, Bills, RegisterMap, SunspecProfile } from './profile.js';
-import { ONE } from './rational.js';
+import { ONE, type Rational } from './rational.js';
 import { type Register, type RegisterKey, type RegisterType, TYPE_REGISTERS } from './register.js';
 import { COMMON, MPPT, meanings } from './sunspec-meanings.js';
 import type { SunspecDevice, SunspecModel } from './sunspec-walk.js';
@@ -65,6 +65,8 @@ const TYPES: Readonly<Record<Point[1], { readonly type: RegisterType; readonly n
   sunssf: { type: 'sunssf', none: [0x8000n] },
 };
 
+const PERCENT: Rational = { num: 1n, den: 100n };
+
 /** The register map of a discovered device. */
 export interface SunspecMap extends RegisterMap {
   readonly bills: Bills;
@@ -104,9 +106,10 @@ export function sunspecMap(profile: SunspecProfile, device: SunspecDevice, known
 
 function pointsOf(model: SunspecModel, known: SunspecModels): Register[] {
   const points = known.models[model.id]?.points ?? {};
-  const values = meanings(model.id).flatMap(([name, key, positive = 'import']) => {
+  const values = meanings(model.id).flatMap(([name, key, positive = 'import', how]) => {
     const value = registerOf({ points, model, at: model.address, limit: model.length + 2 }, name, key);
-    return value ? [{ ...value, positive }] : [];
+    if (!value) return [];
+    return [{ ...value, positive, scale: how === 'percent' ? PERCENT : value.scale }];
   });
   return withFactors(values, points, model);
 }
@@ -155,7 +158,8 @@ function registerOf(
   if (offset + size > limit) return null;
   const { type, none } = TYPES[sunspecType];
   const length = type === 'text' ? size : TYPE_REGISTERS[type];
-  const counter = type === 'acc32' || type === 'acc64' || (type === 'u64' && key !== 'power');
+  const isEnergy = key === 'import' || key === 'export';
+  const counter = type === 'acc32' || type === 'acc64' || (type === 'u64' && isEnergy);
   const factorAt = factor === null ? undefined : outer[factor]?.[0];
   return {
     key,

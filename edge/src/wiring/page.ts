@@ -51,6 +51,13 @@ export function statusOf(config: GatewayConfig, parts: PageParts): Record<string
   };
 }
 
+/** Lists the newest further values of a meter; none for a point. */
+function valuesOf(meter: Metered): [{ meter: string; value: string }, number][] {
+  const { more_values: values } = meter.view() as { more_values?: Record<string, number> | null };
+  const { time_ms: _time, ...named } = values ?? {};
+  return Object.entries(named).map(([value, number]) => [{ meter: meter.id, value }, number]);
+}
+
 /** Describes what the line of a meter adds to its status; nothing for a derived point. */
 function lineView({ meters }: SetUp, name: string): Record<string, unknown> {
   const line = meters.find(({ config }) => config.name === name)?.line;
@@ -71,6 +78,12 @@ export async function servePage(config: GatewayConfig, parts: PageParts): Promis
   const { found, world, gateway, metered, uplink, health } = parts;
   const { certificate, metrics, log, clock } = world;
   const startedAtMs = clock.monotonicMs();
+  metrics.gauges(
+    'meter_value',
+    'Newest values that are never billed, in V, A, var, varh and degrees Celsius',
+    ['meter', 'value'],
+    () => metered.flatMap((meter) => valuesOf(meter)),
+  );
   metrics.watch({
     spool_depth: () => gateway.spoolDepth(),
     spool_bytes: () => found.spool.bytes(),

@@ -15,7 +15,7 @@ import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { openSpool } from '../../src/adapters/spool/spool.js';
 import { Meter, type MeterOptions } from '../../src/domain/metering/meter.js';
-import type { MeterSample } from '../../src/domain/ports.js';
+import type { FurtherSample, MeterSample } from '../../src/domain/ports.js';
 import { MeterJournal } from '../../src/domain/signing/meter-journal.js';
 import { FRESH_STATE } from '../../src/domain/signing/meter-state.js';
 import { RecoveryScan } from '../../src/domain/signing/recovery.js';
@@ -70,6 +70,8 @@ export interface SetUpOptions extends Pick<MeterOptions, 'leastPeriod' | 'keepFr
   readonly enrolledWh?: bigint;
   /** Returns the clock that dates the readings; default: the true time. */
   readonly clockOf?: (time: VirtualClock) => ReadingClock;
+  /** Reads further values at an instant of the true time. */
+  readonly further?: (nowMs: number) => Promise<FurtherSample | null>;
 }
 
 /** Polls a meter every minute of virtual time; `read` returns the registers at the true time, or throws. */
@@ -77,7 +79,7 @@ export async function setUp(
   read: (nowMs: number) => Registers,
   speed = 1,
   readSerial?: () => Promise<string | null>,
-  { enrolledWh = 0n, clockOf = ({ reading }) => reading, ...more }: SetUpOptions = {},
+  { enrolledWh = 0n, clockOf = ({ reading }) => reading, further, ...more }: SetUpOptions = {},
 ) {
   const time = new VirtualClock({ startAtMs: START, speed });
   const readingClock = clockOf(time);
@@ -101,7 +103,10 @@ export async function setUp(
     profileName: 'test',
     journal,
     recovered: scan.result(METER_HEX),
-    reader: readerOf(time, readingClock, read),
+    reader: {
+      ...readerOf(time, readingClock, read),
+      ...(further ? { further: () => further(time.reading.nowMs()) } : {}),
+    },
     readSerial,
     serial: '0042-A',
     limits: { importLimitW: 10_000, exportLimitW: 10_000, stepWh: 2 },

@@ -13,8 +13,32 @@ export const SUNSPEC_VALUES: Readonly<Record<string, number>> = {
   PhVphA: 230.1,
   VL1: 230.1,
   Hz: 50,
+  PhVphB: 229.7,
+  VL2: 229.7,
+  PhVphC: 230.4,
+  VL3: 230.4,
+  AphA: 6.5,
+  AL1: 6.5,
+  AphB: 0.2,
+  AL2: 0.2,
+  AphC: 12.3,
+  AL3: 12.3,
+  VAr: -420,
+  VAR: -420,
+  Var: -420,
+  PF: 0.98,
+  TmpCab: 41.5,
+  TotVarhAbs: 5_000,
+  TotVarhInj: 70,
 };
-const EXPONENTS: Readonly<Record<string, number>> = { PhVphA: -1, VL1: -1, Hz: -2, W: 0 };
+const EXPONENTS: Readonly<Record<string, number>> = {
+  ...{ PhVphB: -1, PhVphC: -1, VL2: -1, VL3: -1, AphA: -1, AphB: -1, AphC: -1, AL1: -1, AL2: -1, AL3: -1 },
+  ...{ VAr: 0, VAR: 0, Var: 0, PF: -2, TmpCab: -1 },
+  PhVphA: -1,
+  VL1: -1,
+  Hz: -2,
+  W: 0,
+};
 const ENERGY_EXPONENT = 1;
 
 /** A device with these models behind the common one, generated from the models' own points. */

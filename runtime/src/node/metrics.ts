@@ -35,6 +35,22 @@ export class Metrics {
     return new Gauge({ name: this.#name(name), help, registers: [this.registry], ...collect });
   }
 
+  /** Registers a value for each set of labels that `read` returns at a scrape; sets of an earlier scrape go. */
+  gauges<L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    read: () => Iterable<readonly [Readonly<Record<L, string>>, number]>,
+  ): Gauge<L> {
+    return new Gauge<L>({
+      ...{ name: this.#name(name), help, labelNames, registers: [this.registry] },
+      collect(this: Gauge<L>) {
+        this.reset();
+        for (const [labels, value] of read()) this.set(labels, value);
+      },
+    });
+  }
+
   /** `buckets`: upper bounds in the unit that the name ends with, rising. */
   histogram(name: string, help: string, buckets: readonly number[]): Histogram {
     return new Histogram({ name: this.#name(name), help, buckets: [...buckets], registers: [this.registry] });

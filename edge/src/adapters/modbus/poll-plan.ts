@@ -1,7 +1,7 @@
 import type { ReadVariant } from '../../domain/bus/bus.js';
 import { type LineCost, planReads, type ReadRequest } from '../../planner/plan.js';
 import { variantsOf } from '../../planner/variants.js';
-import { billingRegisters, polledRegisters } from '../../planner/wanted.js';
+import { billingRegisters, furtherRegisters, polledRegisters } from '../../planner/wanted.js';
 import type { RegisterMap } from '../../profiles/profile.js';
 
 /** A request of a poll. */
@@ -30,6 +30,14 @@ export function planOf(profile: RegisterMap, cost: LineCost): Planned[] {
     return { request, variants: [request, ...others].map(({ address, count }) => ({ address, count })) };
   });
   return spread(plan);
+}
+
+/** Plans the requests of the values beside a poll, with the variants of each; empty where the profile names none. */
+export function furtherPlan(profile: RegisterMap, cost: LineCost): Planned[] {
+  return planReads(furtherRegisters(profile), profile.limits, cost).map((request) => {
+    const others = variantsOf(request, profile, cost);
+    return { request, variants: [request, ...others].map(({ address, count }) => ({ address, count })) };
+  });
 }
 
 /**

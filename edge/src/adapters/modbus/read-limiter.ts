@@ -5,7 +5,7 @@ import { RefusedRead } from '../../domain/bus/read-error.js';
 import { ReadError, ReadFailure } from '../../domain/ports.js';
 import { leastLength, middleLength } from '../../planner/lengths.js';
 import type { LineCost, ReadRequest } from '../../planner/plan.js';
-import { polledRegisters } from '../../planner/wanted.js';
+import { furtherRegisters, polledRegisters } from '../../planner/wanted.js';
 import type { RegisterMap } from '../../profiles/profile.js';
 import type { Register } from '../../profiles/register.js';
 
@@ -36,7 +36,8 @@ export class ReadLimiter {
 
   constructor(options: ReadLimiterOptions) {
     this.#options = options;
-    this.#leastLength = leastLength(polledRegisters(options.profile));
+    const { profile } = options;
+    this.#leastLength = leastLength([...polledRegisters(profile), ...furtherRegisters(profile)]);
   }
 
   get #lengths() {

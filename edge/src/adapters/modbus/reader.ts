@@ -1,14 +1,14 @@
 import { type Clock, type ReadingClock, sleep } from '@gridtokenx/runtime/core';
 import type { Bus, ReadOptions } from '../../domain/bus/bus.js';
 import type { LeastPeriod } from '../../domain/metering/period.js';
-import { type MeterReader, type MeterSample, ReadError, ReadFailure } from '../../domain/ports.js';
+import { type FurtherSample, type MeterReader, type MeterSample, ReadError, ReadFailure } from '../../domain/ports.js';
 import { leastPeriod } from '../../planner/period.js';
 import type { LineCost } from '../../planner/plan.js';
 import { failedChecks } from '../../profiles/probe.js';
 import type { Bills, ProbeCheck, RegisterMap } from '../../profiles/profile.js';
 import type { Register } from '../../profiles/register.js';
 import { type Block, decodeSample, faultOfEnergy, holds, resolutionWh } from '../../profiles/sample.js';
-import { type Planned, planOf } from './poll-plan.js';
+import { furtherPlan, type Planned, planOf } from './poll-plan.js';
 import { ReadLimiter } from './read-limiter.js';
 
 export interface ReaderOptions {
@@ -123,6 +123,36 @@ export class ProfileReader implements LineReader {
     const { powerW, voltageDv, frequencyChz, rolloverWh } = sample;
     const raw = Buffer.concat(frames);
     return { ...time, importWh, exportWh, powerW, voltageDv, frequencyChz, raw, rolloverWh, resolutionWh, against };
+  }
+
+  /**
+   * Reads the values that are never billed, without repetition. Null where the profile names none, and where the meter
+   * has none of them. Rejects with `ReadError` when nothing was read.
+   */
+  async further(): Promise<FurtherSample | null> {
+    const { bus, unit, cost, profile, readingClock } = this.#options;
+    const plan = () => furtherPlan(this.#limiter.map(), { ...cost, turnaroundUs: this.#turnaroundUs });
+    const blocks: Block[] = [];
+    let failed: ReadError | null = null;
+    let left = plan();
+    for (let refusals = 0; left.length > 0; ) {
+      const [{ request, variants }, ...others] = left as [Planned, ...Planned[]];
+      left = others;
+      await this.#rest();
+      try {
+        const { address, data } = await bus.read(unit, request.function, variants, this.#readOptions);
+        blocks.push({ function: request.function, address, data });
+      } catch (error) {
+        if (!(error instanceof ReadError)) throw error;
+        if (refusals++ < MAX_REFUSALS && this.#limiter.refused(error, request))
+          left = plan().filter((one) => one.request.registers.some((register) => !isHeld(blocks, register)));
+        else failed = error;
+      }
+    }
+    if (blocks.length === 0 && failed) throw failed;
+    const values = blocks.length === 0 ? [] : decodeSample(profile, blocks).more;
+    if (values.length === 0) return null;
+    return { timeMs: readingClock.nowMs(), uncertaintyMs: readingClock.uncertaintyMs(), values };
   }
 
   /** Reads with one repetition for energy; repeats other reads only where the poll's time allows it. */

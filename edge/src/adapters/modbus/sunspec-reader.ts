@@ -1,7 +1,7 @@
 import { sleep } from '@gridtokenx/runtime/core';
 import type { ReadOptions, ReadVariant } from '../../domain/bus/bus.js';
 import type { LeastPeriod } from '../../domain/metering/period.js';
-import { type MeterSample, ReadError, ReadFailure } from '../../domain/ports.js';
+import { type FurtherSample, type MeterSample, ReadError, ReadFailure } from '../../domain/ports.js';
 import { MAINS_CHECKS } from '../../profiles/probe.js';
 import type { Bills, SunspecProfile } from '../../profiles/profile.js';
 import { type SunspecMap, type SunspecModels, sunspecMap } from '../../profiles/sunspec.js';
@@ -55,6 +55,11 @@ export class SunspecReader implements LineReader {
     }
   }
 
+  /** See `ProfileReader.further`. */
+  async further(): Promise<FurtherSample | null> {
+    return (await this.#found()).further();
+  }
+
   /** Reads the serial number of the device's common model; null where it shows none. Rejects with `ReadError`. */
   async serial(): Promise<string | null> {
     await this.#found();
@@ -66,7 +71,8 @@ export class SunspecReader implements LineReader {
   }
 
   notes(): string[] {
-    return this.#oddities.length > 0 ? [oddListText(this.#oddities)] : [];
+    const odd = this.#oddities.length > 0 ? [oddListText(this.#oddities)] : [];
+    return [...odd, ...(this.#reader?.notes() ?? [])];
   }
 
   leastPeriod(): LeastPeriod | null {

@@ -2,6 +2,7 @@ import type { MeterSample } from '../ports.js';
 import type { MeterJournal } from '../signing/meter-journal.js';
 import type { MeterState } from '../signing/meter-state.js';
 import type { ClosedWindow } from '../signing/windows.js';
+import type { MoreValues } from './more-values.js';
 import type { RegisterWh } from './registers.js';
 
 interface ViewedMeter {
@@ -9,6 +10,7 @@ interface ViewedMeter {
   readonly id: string;
   readonly enrolled: boolean;
   readonly journal: MeterJournal;
+  readonly more: MoreValues;
   problems(): string[];
 }
 
@@ -32,6 +34,7 @@ export function meterView(
       power_w: sample.powerW,
       raw_bytes: sample.raw.length,
     },
+    more_values: meter.more.view(),
     statement: closed && { window: closed.window, ...pairText(closed), quality: closed.quality },
     registers: registersView(meter.journal.state),
     open_windows: meter.journal.windows.open.map(({ window }) => window),

@@ -9,6 +9,7 @@ import type { ClosedWindow } from '../signing/windows.js';
 import { DoubtLog, doubtOf, registersProblem } from './doubt-log.js';
 import { FrozenWatch } from './frozen.js';
 import { meterView } from './meter-view.js';
+import { MoreValues } from './more-values.js';
 import { Nameplate } from './nameplate.js';
 import { type LeastPeriod, planFor, slowPollMessage } from './period.js';
 import { pairText, RegisterJudge, type RegisterJudgeOptions } from './register-judge.js';
@@ -78,6 +79,7 @@ export class Meter {
   readonly #judge: RegisterJudge;
   readonly #reads: RegisterReads;
   readonly #doubts: DoubtLog;
+  readonly more: MoreValues;
 
   constructor(options: MeterOptions) {
     this.#options = options;
@@ -108,6 +110,7 @@ export class Meter {
     const offsets = () => journal.state.offsets;
     this.#reads = new RegisterReads({ ...options, judge: this.#judge, offsets, identify: () => this.#identify() });
     const failed = (error: unknown) => this.#disk(error);
+    this.more = new MoreValues({ ...options, failed });
     const { name, keepFrames } = options;
     this.#doubts = new DoubtLog({ name, journal, judge: this.#judge, keepFrames, failed, clock, logger, counters });
   }
@@ -233,6 +236,7 @@ export class Meter {
       .finally(() => {
         this.#uncommitted--;
       });
+    if (good) void this.more.follow();
     return true;
   }
 

@@ -1,5 +1,6 @@
 import {
   asMeterId,
+  type CodedValue,
   EventCode,
   encodePayload,
   GapReason,
@@ -11,10 +12,17 @@ import {
   shortHash,
 } from '@gridtokenx/protocol';
 import type { ReadingClock } from '@gridtokenx/runtime/core';
-import type { CounterName, Counters, MeterSample, Spool } from '../ports.js';
+import type { CounterName, Counters, FurtherSample, MeterSample, Spool } from '../ports.js';
 import { SeqRuns } from '../seq-runs.js';
 import { headOf, type SignedMessage, signMessage } from '../signed-message.js';
-import { type EventFields, eventPayload, type MeterIdentity, type Place, readingPayload } from './meter-payloads.js';
+import {
+  type EventFields,
+  eventPayload,
+  type MeterIdentity,
+  moreValuesPayload,
+  type Place,
+  readingPayload,
+} from './meter-payloads.js';
 import type { MeterState } from './meter-state.js';
 import type { DeclaredGap, RecoveredMeter } from './recovery.js';
 import { SeqAllocator } from './seq.js';
@@ -167,6 +175,12 @@ export class SignedChain {
     const payload = await this.#withSeq((seq) => readingPayload(this.#place(seq), sample, quality));
     this.#prev = shortHash(payload);
     return { payload, sign: () => this.#sign(payload) };
+  }
+
+  /** Builds the payload of values that are never billed; `sign` commits it. */
+  async moreValues(sample: FurtherSample, values: readonly CodedValue[]): Promise<{ sign: () => Promise<void> }> {
+    const payload = await this.#withSeq((seq) => moreValuesPayload({ ...this.#identity, seq }, sample, values));
+    return { sign: () => this.#sign(payload) };
   }
 
   /**

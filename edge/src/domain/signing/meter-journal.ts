@@ -3,6 +3,7 @@ import {
   encodePayload,
   GapReason,
   latestWindow,
+  MAX_VALUES,
   MerkleBuilder,
   type MeterId,
   type PayloadToEncode,
@@ -15,7 +16,7 @@ import {
 } from '@gridtokenx/protocol';
 import { Mutex, type ReadingClock } from '@gridtokenx/runtime/core';
 
-import type { MeterSample } from '../ports.js';
+import type { FurtherSample, MeterSample } from '../ports.js';
 import { headOf, type SignedMessage } from '../signed-message.js';
 import { type ChainPorts, SignedChain } from './chain.js';
 import { clockQuality, type EventFields, isSynchronised, type MeterIdentity, statementOf } from './meter-payloads.js';
@@ -148,6 +149,19 @@ export class MeterJournal {
       return { done: sign() };
     });
     await committed.done;
+  }
+
+  /** Signs values that are never billed, eight in each message; resolves when all are committed. */
+  async moreValues(sample: FurtherSample): Promise<void> {
+    const committed = await this.#serial.run(async () => {
+      const done: Promise<void>[] = [];
+      for (let at = 0; at < sample.values.length; at += MAX_VALUES) {
+        const { sign } = await this.#chain.moreValues(sample, sample.values.slice(at, at + MAX_VALUES));
+        done.push(sign());
+      }
+      return { done };
+    });
+    await Promise.all(committed.done);
   }
 
   /** Signs an event; resolves when it is committed. */

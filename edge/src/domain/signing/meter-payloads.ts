@@ -1,4 +1,5 @@
 import {
+  type CodedValue,
   encodePayload,
   Kind,
   MAX_U16,
@@ -8,7 +9,7 @@ import {
   SYNCHRONISED_UNCERTAINTY_MS,
   sha256,
 } from '@gridtokenx/protocol';
-import type { MeterSample } from '../ports.js';
+import type { FurtherSample, MeterSample } from '../ports.js';
 import type { ClosedWindow } from './windows.js';
 
 export interface MeterIdentity {
@@ -59,6 +60,21 @@ export function readingPayload({ identity, seq, prev, boots }: Place, sample: Me
     bootCount: boots & MAX_U16,
     raw: sha256(sample.raw).slice(0, 4),
     prev,
+  });
+}
+
+/** Encodes values that are never billed, 96 bytes. They are no link of the chain. */
+export function moreValuesPayload(
+  head: MeterIdentity & { readonly seq: bigint },
+  sample: FurtherSample,
+  values: readonly CodedValue[],
+): Uint8Array {
+  return encodePayload({
+    kind: Kind.moreValues,
+    ...head,
+    timeMs: BigInt(sample.timeMs),
+    values,
+    timeUncertaintyMs: sample.uncertaintyMs,
   });
 }
 
