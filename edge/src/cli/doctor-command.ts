@@ -82,8 +82,8 @@ async function findRunning({ http, data_dir: folder }: GatewayConfig): Promise<R
 /** Returns the notes of a running gateway's meters, each with the meter's name. */
 function notesOf(meters: unknown): string[] {
   if (!Array.isArray(meters)) return [];
-  return (meters as { name?: unknown; notes?: unknown }[]).flatMap(({ name, notes }) =>
-    Array.isArray(notes) ? notes.map((text) => `meter ${name}: ${text}`) : [],
+  return (meters as ({ name?: unknown; notes?: unknown } | null)[]).flatMap((meter) =>
+    Array.isArray(meter?.notes) ? meter.notes.map((text) => `meter ${meter.name}: ${text}`) : [],
   );
 }
 

@@ -6,8 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { makeClient } from '../../../src/adapters/modbus/library.js';
 import { Bus } from '../../../src/domain/bus/bus.js';
 import { withCrc } from '../../../src/domain/bus/crc.js';
-import { TcpFraming } from '../../../src/domain/bus/framing.js';
-import { tcpSpeed } from '../../../src/domain/bus/line.js';
+import { RtuFraming, TcpFraming } from '../../../src/domain/bus/framing.js';
+import { rawNetworkSpeed, tcpSpeed } from '../../../src/domain/bus/line.js';
 import { toMbap } from '../../../src/domain/bus/mbap.js';
 import { busProblems, busView } from '../../../src/domain/bus/messages.js';
 import { LineGone } from '../../../src/domain/bus/ports.js';
@@ -22,7 +22,7 @@ const PERIOD_MS = 60_000;
  * A server on a virtual clock that drops a connection after `idleMs` without a request. `how`: it closes the connection and
  * the gateway learns that at once or at its next request, or it never says a word.
  */
-function setUp(how: 'told' | 'untold' | 'silent', idleMs = 10_000) {
+function setUp(how: 'told' | 'untold' | 'silent', idleMs = 10_000, isRaw = false) {
   const time = new VirtualClock();
   const state = { connects: 0, requests: 0, isOff: false };
   const open = async () => {
@@ -44,9 +44,11 @@ function setUp(how: 'told' | 'untold' | 'silent', idleMs = 10_000) {
         if (state.isOff || isIdle()) return;
         usedAtMs = time.monotonicMs();
         watch();
-        const [high = 0, low = 0, , , , , unit = 0, fn = 0] = request;
+        const [high = 0, low = 0] = request;
+        const [unit = 0, fn = 0] = request.subarray(isRaw ? 0 : 6);
+        const frame = withCrc(Uint8Array.of(unit, fn, 4, 0, 0, 0, 7));
         time.after(20, () => {
-          input = new Uint8Array(toMbap(256 * high + low, withCrc(Uint8Array.of(unit, fn, 4, 0, 0, 0, 7))));
+          input = new Uint8Array(isRaw ? frame : toMbap(256 * high + low, frame));
           arrived();
         });
       },
@@ -65,11 +67,12 @@ function setUp(how: 'told' | 'untold' | 'silent', idleMs = 10_000) {
     };
   };
   const bus = new Bus({
-    ...{ log: quietLog, name: 'lan', open, makeClient, clock: time, speed: tcpSpeed, shapes: false },
+    ...{ log: quietLog, name: 'lan', open, makeClient, clock: time, shapes: isRaw },
+    speed: isRaw ? rawNetworkSpeed : tcpSpeed,
     quarantine: new ReplyQuarantine(USUAL_RULES),
     random: { bytes: (n) => new Uint8Array(n), fraction: () => 0 },
-    makeFraming: (quarantine) => new TcpFraming(quarantine, false, 1),
-    ...{ requestMs: 1_000, connectMs: 1_000, minTimeoutMs: 500 },
+    makeFraming: (quarantine) => (isRaw ? new RtuFraming(quarantine) : new TcpFraming(quarantine, false, 1)),
+    ...{ requestMs: 1_000, connectMs: 1_000, minTimeoutMs: 500, restMs: 0 },
   });
   const poll = async () => {
     const read = bus.read(1, 4, [{ address: 0, count: 2 }], { periodMs: PERIOD_MS }).then(
@@ -102,6 +105,16 @@ describe.each(['told', 'untold', 'silent'] as const)('a server that drops idle c
     expect(state.connects).toBe(1);
   });
 });
+
+test.each(['told', 'untold'] as const)(
+  'a converter of raw frames that closes idle connections (%s) loses no poll',
+  async (how) => {
+    const { bus, poll, time } = setUp(how, 10_000, true);
+    // There is one length only: a request that was not sent keeps it free.
+    for (let polls = 0; polls < 10; polls++) expect(await poll()).toBe(7);
+    expect(busProblems(bus, time.monotonicMs())).toEqual([]);
+  },
+);
 
 test('a meter that is off is asked once more on a new connection, and then fails as before', async () => {
   const { bus, poll, state, time } = setUp('silent', 1_000_000);
