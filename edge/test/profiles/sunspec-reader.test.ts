@@ -152,6 +152,21 @@ describe('a SunSpec device over a real connection', () => {
     expect(twice).toEqual([]);
   });
 
+  it('that answers few registers at once is read by shorter reads, and its list is not asked for again', async () => {
+    const device = new Device([203]);
+    const asked: number[] = [];
+    const read = device.read.bind(device);
+    device.read = (address, count) => {
+      asked.push(address);
+      if (count > 20) throw Object.assign(new Error('too many'), { modbusErrorCode: 3 });
+      return read(address, count);
+    };
+    const reader = await readerOf('sunspec-meter', device);
+    for (let polls = 0; polls < 6; polls++) expect(await reader.read()).toMatchObject(GOOD);
+    expect(asked.filter((address) => address === device.base)).toHaveLength(1);
+    expect(reader.notes()).toEqual([expect.stringMatching(/at most 20 registers/)]);
+  });
+
   it('that is none says so', async () => {
     const empty = new Device([203]);
     empty.words.clear();
