@@ -1,5 +1,5 @@
 import type { SunspecModels } from './sunspec.js';
-import { givesEnergy, MPPT } from './sunspec-meanings.js';
+import { COMMON, givesEnergy, MPPT } from './sunspec-meanings.js';
 
 /** One model in the list of a device. */
 export interface SunspecModel {
@@ -122,7 +122,7 @@ class ModelList {
     const { size } = this.#known.models[id] ?? {};
     if (size === undefined || id === MPPT) return [];
     // Model 1 has a pad register that its length may omit.
-    return id === 1 ? [size - HEADER, size - HEADER - 1] : [size - HEADER];
+    return id === COMMON ? [size - HEADER, size - HEADER - 1] : [size - HEADER];
   }
 
   /** Adds a model, and returns the place of the next one with its header; null at the list's end. */
@@ -172,7 +172,8 @@ class ModelList {
       if (other <= 0 || other === length || place > LAST_HEADER || this.#tries >= MAX_TRIES) continue;
       this.#tries++;
       const header = yield* headerAt(place);
-      const isModel = header !== null && this.#isKnown(header.id) && header.length > 0;
+      // The common model is a list's first one: behind another model, 1 is a value.
+      const isModel = header !== null && header.id !== COMMON && this.#isKnown(header.id) && header.length > 0;
       if (header && (isModel || (header.id === END_ID && header.length === 0))) return { length: other, header };
     }
     return null;

@@ -129,6 +129,15 @@ describe('an odd list is kept once it gives energy', () => {
     expect(device.reads).toHaveLength(9);
   });
 
+  it('whose last values look like a common model keeps its stated length', () => {
+    const device = new Device(40_000, [
+      [1, 66],
+      [103, 52, { 52: [1, 2] }],
+      [120, 26],
+    ]);
+    expect(oddly(device)).toEqual({ models: ['1+66', '103+52', '120+26'], oddities: [] });
+  });
+
   it('asks a bounded number of questions and returns rising models, whatever the registers are', () => {
     const word = fc.oneof(fc.constantFrom(0, 1, 2, 66, 103, 203, 160, 0xffff), fc.nat(0xffff));
     fc.assert(
