@@ -1,3 +1,4 @@
+import { asMeterId, Kind } from '@gridtokenx/protocol';
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, test } from 'vitest';
@@ -54,6 +55,46 @@ describe('what is sent', () => {
     state.acknowledged = 453n;
     expect(outbox.checkProgress(1)).toBe(false);
     expect(await drain()).toEqual([]);
+  });
+
+  test('as backfill, statements of all meters go first, and meters take turns', async () => {
+    const { spool } = await openSpool(new CrashDisk(), '/spool', new VirtualClock(), () => {}, SEGMENT_BYTES);
+    const other = new Uint8Array(16).fill(9);
+    const otherId = asMeterId(other);
+    for (let seq = 1n; seq <= 900n; seq++) {
+      const kind = seq % 90n === 0n ? 'statement' : 'reading';
+      await spool.append([message(seq, kind), message(seq, kind, 1, other)]);
+    }
+    const outbox = new SendScheduler({
+      ...{ spool, meters: [METER_HEX, otherId], excluded: () => false, lag: () => null },
+      acknowledged: () => 100n,
+    });
+    outbox.connected(0);
+    const sent: [meter: string, kind: number, count: number][] = [];
+    for (let packet = await outbox.next(); packet; packet = await outbox.next()) {
+      const kinds = new Set(packet.messages.map(({ kind }) => kind));
+      expect(kinds.size).toBe(1);
+      sent.push([
+        packet.meterId === otherId ? 'other' : 'first',
+        packet.messages[0]?.kind ?? 0,
+        packet.messages.length,
+      ]);
+    }
+    expect(sent.slice(0, 2)).toEqual([
+      ['first', Kind.statement, 9],
+      ['other', Kind.statement, 9],
+    ]);
+    expect(sent.slice(2).map(([meter]) => meter)).toEqual([
+      'first',
+      'other',
+      'first',
+      'other',
+      'first',
+      'other',
+      'first',
+      'other',
+    ]);
+    expect(sent.reduce((sum, [, , count]) => sum + count, 0)).toBe(1_600);
   });
 
   test('at most 4,000 in flight beyond the watermark, live not counted', async () => {

@@ -2,6 +2,7 @@ import {
   type Command,
   ExitCode,
   InvalidArgumentError,
+  keepHeapSmall,
   privateFiles,
   runCli,
   stopSignal,
@@ -15,6 +16,7 @@ import type { CheckOptions } from './profile-check-command.js';
 
 /** Runs the command line to its end. */
 export function main(): Promise<void> {
+  keepHeapSmall();
   privateFiles();
   return runCli({
     name: 'gridtokenx-gateway',

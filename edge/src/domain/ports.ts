@@ -137,6 +137,9 @@ export interface LostSeqs {
   readonly reason: number;
 }
 
+/** `r`: readings. `s`: statements, events and enrolments. */
+export type SpoolStream = 'r' | 's';
+
 /** Keeps signed messages until they are acknowledged; the only queue. */
 export interface Spool {
   /** Resolves when all messages survive a power cut. Waits while the disk fails, and never rejects. */
@@ -145,12 +148,12 @@ export interface Spool {
    * Returns up to `limit` committed messages of a meter with seq >= `from`, rising. Omits damaged records and counts
    * them.
    */
-  read(meterId: MeterId, from: bigint, limit: number): Promise<SignedMessage[]>;
+  read(meterId: MeterId, from: bigint, limit: number, only?: SpoolStream): Promise<SignedMessage[]>;
   /** Highest committed seq of a meter; 0 when there is none. */
   highest(meterId: MeterId): bigint;
   has(meterId: MeterId, seq: bigint): boolean;
   /** Committed records of a meter with seq from `from` to `through`. */
-  count(meterId: MeterId, from: bigint, through: bigint): number;
+  count(meterId: MeterId, from: bigint, through: bigint, only?: SpoolStream): number;
   /** Ranges from `from` to `through` of which no record is there, rising. */
   missing(meterId: MeterId, from: bigint, through: bigint): { first: bigint; last: bigint }[];
   /** Bytes on disk. */

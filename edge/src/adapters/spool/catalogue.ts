@@ -75,11 +75,32 @@ export class Catalogue {
   }
 
   /** Segments that hold seqs of a meter from `first` to `last`, in the order written. */
-  holders(meter: MeterId, first: number, last = ALL): Segment[] {
-    return this.#segments.filter(({ runs }) => {
+  holders(meter: MeterId, first: number, last = ALL, only?: Stream): Segment[] {
+    return this.#segments.filter(({ runs, stream }) => {
+      if (only && stream !== only) return false;
       const own = runs.get(meter);
       return own !== undefined && own.highest >= first && own.lowest <= last && own.count(first, last) > 0;
     });
+  }
+
+  /** Returns the last of the first `limit` seqs of a meter from `first` on, of one stream or both; 0 for none. */
+  lastOf(meter: MeterId, first: number, limit: number, only?: Stream): number {
+    if (!only) return this.runs(meter).lastOf(first, limit);
+    // Segments are read in their order until they hold enough: seqs of a meter rise from one to the next.
+    const runs = new SeqRuns();
+    for (const segment of this.holders(meter, first, ALL, only)) {
+      for (const run of segment.runs.get(meter)?.within(first, ALL) ?? []) runs.addRun(run.first, run.last);
+      if (runs.count(first, ALL) >= limit) break;
+    }
+    return runs.lastOf(first, limit);
+  }
+
+  /** Returns the seqs of a meter from `first` to `last` in one stream. */
+  runsOf(meter: MeterId, first: number, last: number, only: Stream): SeqRuns {
+    const runs = new SeqRuns();
+    for (const segment of this.holders(meter, first, last, only))
+      for (const run of segment.runs.get(meter)?.within(first, last) ?? []) runs.addRun(run.first, run.last);
+    return runs;
   }
 
   #of(meter: MeterId): SeqRuns {

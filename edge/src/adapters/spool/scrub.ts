@@ -35,6 +35,12 @@ export class Scrubber {
   /** Checks one segment, which may be the one that is written. Never rejects. */
   async check(segment: Segment): Promise<void> {
     const { disk, catalogue, cache } = this.#options;
+    if (segment.isUnread) {
+      // A length that the start could not read counts as none.
+      const size = await disk.size(segment.path).catch(() => null);
+      if (size === null) return;
+      segment.bytes = size;
+    }
     const length = segment.bytes;
     const bytes = await disk.readAt(segment.path, 0, length).catch(() => null);
     // It grew meanwhile, or trimming removed or rewrote it: the next turn checks it.

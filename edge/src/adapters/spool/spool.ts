@@ -51,6 +51,8 @@ type SegmentSpoolOptions = SpoolOptions & {
   readonly segmentBytes: number;
 };
 
+const ALL = Number.MAX_SAFE_INTEGER;
+
 class SegmentSpool implements Spool {
   readonly #options: SegmentSpoolOptions;
   readonly #catalogue = new Catalogue();
@@ -125,11 +127,11 @@ class SegmentSpool implements Spool {
     return { r: of('r'), s: of('s') };
   }
 
-  async read(meter: MeterId, from: bigint, limit: number): Promise<SignedMessage[]> {
+  async read(meter: MeterId, from: bigint, limit: number, only?: Stream): Promise<SignedMessage[]> {
     const first = Number(from);
-    const last = this.#catalogue.runs(meter).lastOf(first, limit);
+    const last = this.#catalogue.lastOf(meter, first, limit, only);
     const found = new Map<bigint, SignedMessage>();
-    for (const segment of this.#catalogue.holders(meter, first, last)) {
+    for (const segment of this.#catalogue.holders(meter, first, last, only)) {
       const expected = segment.runs.get(meter)?.count(first, last) ?? 0;
       const records = await this.#cache.records(segment, meter, first, last).catch(() => []);
       for (const record of records) if (!found.has(record.seq)) found.set(record.seq, record);
@@ -150,7 +152,8 @@ class SegmentSpool implements Spool {
   has(meter: MeterId, seq: bigint): boolean {
     return this.#catalogue.runs(meter).has(Number(seq));
   }
-  count(meter: MeterId, from: bigint, through: bigint): number {
+  count(meter: MeterId, from: bigint, through: bigint, only?: Stream): number {
+    if (only) return this.#catalogue.runsOf(meter, Number(from), Number(through), only).count(1, ALL);
     return this.#catalogue.runs(meter).count(Number(from), Number(through));
   }
   missing(meter: MeterId, from: bigint, through: bigint): { first: bigint; last: bigint }[] {

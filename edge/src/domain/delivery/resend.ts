@@ -1,6 +1,6 @@
 import { MAX_SEQUENCE, type MeterId } from '@gridtokenx/protocol';
 import { nextDelayMs } from '@gridtokenx/runtime/core';
-import type { Spool } from '../ports.js';
+import type { Spool, SpoolStream } from '../ports.js';
 import type { Packet } from './packet.js';
 
 /** Messages in flight beyond a watermark, sent as backfill [gateway §11.2]. */
@@ -51,6 +51,8 @@ export class Patience {
 
 export interface ResendOptions {
   readonly spool: Spool;
+  /** Sends this stream alone; absent: both. */
+  readonly only?: SpoolStream;
   readonly excluded: Excluded;
   /** Returns the seq through which a meter's messages have arrived: nothing up to it is sent. */
   readonly arrived: (meterId: MeterId) => bigint;
@@ -109,14 +111,14 @@ export class Resend {
 
   /** Counts the messages of a meter that were sent and have not arrived. */
   inFlight(meterId: MeterId): number {
-    const { spool, arrived } = this.#options;
+    const { spool, arrived, only } = this.#options;
     const stretch = this.#stretches.get(meterId);
-    return stretch ? spool.count(meterId, arrived(meterId) + 1n, stretch.next - 1n) : 0;
+    return stretch ? spool.count(meterId, arrived(meterId) + 1n, stretch.next - 1n, only) : 0;
   }
 
   /** Returns the next packet of a meter, or null when there is nothing to send now. */
   async next(meterId: MeterId): Promise<Packet | null> {
-    const { spool, excluded, arrived, room } = this.#options;
+    const { spool, excluded, arrived, room, only } = this.#options;
     for (;;) {
       const stretch = this.#stretches.get(meterId);
       if (!stretch || stretch.next > stretch.target) return null;
@@ -125,7 +127,7 @@ export class Resend {
       const most = room(meterId);
       if (most <= 0) return null;
       const from = stretch.next;
-      const found = await spool.read(meterId, from, Math.min(MAX_SEQUENCE, most));
+      const found = await spool.read(meterId, from, Math.min(MAX_SEQUENCE, most), only);
       // An ack may have begun another stretch during the read: then these records are not the next ones.
       if (this.#stretches.get(meterId) !== stretch || stretch.next !== from) continue;
       const due = found.filter(({ seq }) => seq <= stretch.target);

@@ -1,4 +1,4 @@
-import { MAX_SEQUENCE, type MeterId } from '@gridtokenx/protocol';
+import { Kind, MAX_SEQUENCE, type MeterId } from '@gridtokenx/protocol';
 import type { Spool } from '../ports.js';
 import type { SignedMessage } from '../signed-message.js';
 import { CatchUp, type Lag } from './catch-up.js';
@@ -20,11 +20,14 @@ export interface SendSchedulerOptions {
 
 /**
  * Decides what one connection sends next. Live has priority. Each record is sent once live; as backfill follows what
- * the watermark has not passed and this connection has not sent. Holds no message that is not in the spool.
+ * the watermark has not passed and this connection has not sent: statements and events before readings, meters in turn. Holds no message that is not in the spool.
  */
 export class SendScheduler {
   readonly #options: SendSchedulerOptions;
-  readonly #resend: Resend;
+  /** Statements, events and enrolments; then readings. */
+  readonly #resends: readonly [Resend, Resend];
+  /** Meters in the order of their next turn. */
+  #turns: readonly MeterId[];
   readonly #catchUp: CatchUp;
   #live: SignedMessage[] = [];
   #connected = false;
@@ -34,7 +37,9 @@ export class SendScheduler {
   constructor(options: SendSchedulerOptions) {
     const { spool, meters, acknowledged, excluded, lag } = options;
     this.#options = options;
-    this.#resend = new Resend({ spool, excluded, arrived: acknowledged, room: () => this.#room() });
+    const parts = { spool, excluded, arrived: acknowledged, room: () => this.#room() };
+    this.#resends = [new Resend({ ...parts, only: 's' }), new Resend({ ...parts, only: 'r' })];
+    this.#turns = meters;
     this.#catchUp = new CatchUp(spool, meters, lag, excluded);
   }
 
@@ -43,7 +48,8 @@ export class SendScheduler {
     if (!this.#connected) return;
     this.#live.push(message);
     if (this.#live.length <= MAX_LIVE) return;
-    for (const { meterId, seq } of this.#live.splice(0)) this.#resend.widen(meterId, seq);
+    for (const { meterId, kind, seq } of this.#live.splice(0))
+      this.#resends[kind === Kind.reading ? 1 : 0].widen(meterId, seq);
   }
 
   /** Begins a usable connection: everything beyond the watermarks is sent as backfill. */
@@ -58,7 +64,7 @@ export class SendScheduler {
   disconnected(): void {
     this.#connected = false;
     this.#live = [];
-    this.#resend.clear();
+    for (const resend of this.#resends) resend.clear();
   }
 
   /** Sends again from the watermark after a new ledger or a lower watermark. */
@@ -72,7 +78,7 @@ export class SendScheduler {
     const { meters, acknowledged, spool } = this.#options;
     for (const meterId of meters) {
       this.#marks.set(meterId, acknowledged(meterId));
-      this.#resend.begin(meterId, spool.highest(meterId));
+      for (const resend of this.#resends) resend.begin(meterId, spool.highest(meterId));
     }
   }
 
@@ -101,11 +107,22 @@ export class SendScheduler {
     if (!this.#connected) return null;
     const live = this.#nextLive();
     if (live) return live;
-    for (const meterId of this.#options.meters) {
-      const packet = await this.#resend.next(meterId);
+    for (const resend of this.#resends) {
+      const packet = await this.#nextOf(resend);
       if (packet) return packet;
     }
     return this.#catchUp.next();
+  }
+
+  /** Gives each meter its turn: no backlog of one meter delays another's. */
+  async #nextOf(resend: Resend): Promise<Packet | null> {
+    for (const meterId of this.#turns) {
+      const packet = await resend.next(meterId);
+      if (!packet) continue;
+      this.#turns = [...this.#turns.filter((one) => one !== meterId), meterId];
+      return packet;
+    }
+    return null;
   }
 
   #nextLive(): Packet | null {
@@ -120,7 +137,10 @@ export class SendScheduler {
   }
 
   #room(): number {
-    const inFlight = this.#options.meters.reduce((sum, meterId) => sum + this.#resend.inFlight(meterId), 0);
+    const inFlight = this.#resends.reduce(
+      (all, resend) => this.#options.meters.reduce((sum, meterId) => sum + resend.inFlight(meterId), all),
+      0,
+    );
     return this.#patience.mostInFlight - inFlight;
   }
 }

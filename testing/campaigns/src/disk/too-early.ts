@@ -25,10 +25,10 @@ export class CredulousAckTracker extends AckTracker {
  */
 export const thriftySpool = (spool: Spool, through?: Through): Spool => ({
   append: (messages) => spool.append(messages),
-  read: (meterId, from, limit) => spool.read(meterId, from, limit),
+  read: (...asked) => spool.read(...asked),
   highest: (meterId) => spool.highest(meterId),
   has: (meterId, seq) => spool.has(meterId, seq),
-  count: (meterId, from, last) => spool.count(meterId, from, last),
+  count: (...asked) => spool.count(...asked),
   missing: (meterId, from, last) => spool.missing(meterId, from, last),
   bytes: () => spool.bytes(),
   trim: async (_maxBytes, safeThrough, declare) => {

@@ -96,7 +96,7 @@ async function openPatiently(disk: CrashDisk, time: VirtualClock, scan: Recovery
     try {
       return await openSpool(disk, SPOOL_DIR, time, scan, SEGMENT_BYTES, { reserveBytes: 400 });
     } catch (error) {
-      if (disk.isOff || tries > 3) throw error;
+      if (disk.isOff || tries > 10) throw error;
     }
   }
 }
