@@ -49,7 +49,7 @@ export interface Fixture {
 
 /** A real broker on a free port. */
 export async function startFixture(
-  options: { clock?: Clock; limits?: Partial<Limits>; certificate?: ServerCertificate } = {},
+  options: { clock?: Clock; port?: number; limits?: Partial<Limits>; certificate?: ServerCertificate } = {},
 ): Promise<Fixture> {
   const keys = new MemoryKeys();
   const lines: Fixture['lines'] = [];
@@ -69,7 +69,7 @@ export async function startFixture(
       error: (fields, message) => lines.push({ level: 'error', message, fields: { ...fields } }),
     },
   });
-  const { port } = await server.listen('127.0.0.1', 0);
+  const { port } = await server.listen('127.0.0.1', options.port ?? 0);
   return {
     port,
     scheme: options.certificate ? 'mqtts' : 'mqtt',

@@ -7,7 +7,7 @@ import { ConfigError } from '@gridtokenx/runtime/node';
 import { build, command } from '@gridtokenx/testing-kit/processes';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parseDocument } from 'yaml';
-import { parseGatewayConfig } from '../src/wiring/config.js';
+import { brokersOf, parseGatewayConfig } from '../src/wiring/config.js';
 
 /** The README's sample is the valid case: what a user copies must run. */
 const readme = readFileSync(fileURLToPath(new URL('../README.md', import.meta.url)), 'utf8');
@@ -125,6 +125,24 @@ describe('the configuration', () => {
     expect(message).not.toContain('\n');
     const line = part === '' ? '\\d+' : String(lineOf(text, part));
     expect(message).toMatch(new RegExp(`^g\\.yaml:${line}: ${expected.replace(/[.?*+[\]()]/g, '\\$&')}`));
+  });
+
+  test('names one broker, or a list of them, and never both', () => {
+    const [line = ''] = /^broker: .*$/m.exec(SAMPLE) ?? [];
+    const entry = line.replace('broker: ', '');
+    const list = (...entries: string[]) =>
+      SAMPLE.replace(line, `brokers:\n${entries.map((one) => `  - ${one}`).join('\n')}`);
+    const second = entry.replace('broker.example', 'second.example').replace('gridtokenx-dev', 'second');
+    expect(brokersOf(parseGatewayConfig(SAMPLE, 'g.yaml'))).toHaveLength(1);
+    expect(brokersOf(parseGatewayConfig(list(entry, second), 'g.yaml')).map(({ name }) => name)).toEqual([
+      'gridtokenx-dev',
+      'second',
+    ]);
+    expect(error(SAMPLE.replace(`${line}\n`, ''))).toMatch(/^g\.yaml:1: broker: is missing; add it/);
+    expect(error(`${list(entry)}\n${line}`)).toMatch(/^g\.yaml:\d+: brokers: expected either broker or brokers/);
+    expect(error(list(entry, second.replace('mqtts:', 'mqtt:')))).toMatch(
+      new RegExp(`^g\\.yaml:${lineOf(SAMPLE, 'broker:') + 2}: brokers\\.1\\.ca_file: means nothing without TLS`),
+    );
   });
 
   test('the same unit on one bus, or one name twice, is refused', () => {

@@ -5,13 +5,13 @@ import { chronySource } from '../adapters/clock/chrony.js';
 import { runProgram } from '../adapters/clock/run-program.js';
 import { timesyncdReport, timesyncdTouchedAtMs } from '../adapters/clock/timesyncd.js';
 import { lockDirectory } from '../adapters/lock/lock.js';
-import type { BusConfig, GatewayConfig } from '../wiring/config.js';
+import { type BusConfig, brokersOf, type GatewayConfig } from '../wiring/config.js';
 import { checkProfiles, StartError } from '../wiring/setup.js';
 import { askStatus } from './commands.js';
 import { checkBus } from './doctor/bus.js';
 import { type Check, checkLine, type DoctorPorts, note, problem, unseen, well } from './doctor/check.js';
 import { checkDisk, checkKeys, checkPage } from './doctor/machine.js';
-import { checkBroker, checkOracles, systemLookup } from './doctor/network.js';
+import { type BrokerVisit, checkBroker, checkOracles, systemLookup } from './doctor/network.js';
 import { checkRegistration } from './doctor/registration.js';
 
 const PROBE_FILE = '.doctor';
@@ -103,9 +103,13 @@ async function lookAtTheWay(
   const oracles = await checkOracles(config, ports);
   say(oracles.checks);
   const nowMs = ports.clock.nowMs() + oracles.offsetMs;
-  const broker = await checkBroker(config, gateway, { isRunning, nowMs }, ports);
-  say(broker.checks);
-  say(checkRegistration(config, keyed, broker.acks));
+  let acks: BrokerVisit['acks'] = null;
+  for (const one of brokersOf(config)) {
+    const visit = await checkBroker(one, gateway, { isRunning, nowMs }, ports);
+    say(visit.checks);
+    acks ??= visit.acks;
+  }
+  say(checkRegistration(config, keyed, acks));
 }
 
 /** Returns what a running gateway states of itself: it has the lines open. */

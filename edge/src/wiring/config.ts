@@ -66,19 +66,23 @@ const meter = z.strictObject({
 /** A connection point that is derived from two meters. Owner and zone are those of its meters. */
 const point = z.strictObject({ name, production: name, consumption: name, source: choice(Source).optional() });
 
+const broker = z.strictObject({
+  url: brokerUrlSchema,
+  name: z.string().min(1).max(200),
+  ca_file: path.optional(),
+  /** The name in the broker's certificate, where it differs from the host of `url`. */
+  server_name: z.string().min(1).max(253).optional(),
+});
+
 const schema = z.strictObject({
   network_id: z.string().regex(/^[0-9a-fA-F]{16}$/, 'expected 16 hexadecimal digits'),
   data_dir: z.string().min(1),
   name,
   /** Folder of the user's own profiles, beside the shipped ones. */
   profiles_dir: path.optional(),
-  broker: z.strictObject({
-    url: brokerUrlSchema,
-    name: z.string().min(1).max(200),
-    ca_file: path.optional(),
-    /** The name in the broker's certificate, where it differs from the host of `url`. */
-    server_name: z.string().min(1).max(253).optional(),
-  }),
+  /** A list of one; `brokers` takes several, the preferred one first. */
+  broker: broker.optional(),
+  brokers: z.array(broker).min(1).max(8).optional(),
   oracles: z.array(z.strictObject({ key, url: httpUrl.optional(), ca_file: path.optional() })).min(1),
   ack_threshold: z.int().min(1).default(1),
   clock: z.strictObject({ simulated: z.string().min(1) }).optional(),
@@ -104,6 +108,7 @@ export type GatewayConfig = z.output<typeof schema>;
 export type BusConfig = GatewayConfig['buses'][number];
 export type MeterConfig = GatewayConfig['meters'][number];
 export type PointConfig = NonNullable<GatewayConfig['points']>[number];
+export type BrokerConfig = z.output<typeof broker>;
 export type OracleConfig = GatewayConfig['oracles'][number];
 
 /** Reads a configuration file (YAML or JSON). Throws `ConfigError`. */
@@ -139,11 +144,8 @@ function crossFaults(config: GatewayConfig): Fault[] {
       faults.push({ path: ['meters', i, 'unit'], message: `unit ${meter.unit} on "${meter.bus}" is used twice` });
   }
   faults.push(...profileFaults(config), ...unitFaults(config), ...pointFaults(config));
-  const { broker, oracles } = config;
-  for (const key of ['ca_file', 'server_name'] as const) {
-    if (broker[key] !== undefined && !broker.url.startsWith('mqtts:'))
-      faults.push({ path: ['broker', key], message: 'means nothing without TLS: write the url with mqtts://' });
-  }
+  faults.push(...brokerFaults(config));
+  const { oracles } = config;
   for (const [i, oracle] of oracles.entries()) {
     if (oracle.ca_file !== undefined && !oracle.url?.startsWith('https:'))
       faults.push({
@@ -177,6 +179,27 @@ function unitFaults({ meters, buses }: GatewayConfig): Fault[] {
       });
     return faults;
   });
+}
+
+/** Returns the brokers of a configuration, the preferred one first. */
+export function brokersOf({ broker, brokers = [] }: Pick<GatewayConfig, 'broker' | 'brokers'>): BrokerConfig[] {
+  return broker ? [broker] : brokers;
+}
+
+/** Finds faults of the brokers: none or two forms of the list, and keys of TLS without it. */
+function brokerFaults({ broker, brokers }: GatewayConfig): Fault[] {
+  if (!broker && !brokers) return [{ path: ['broker'], message: 'is missing', code: 'missing-key', advice: 'add it' }];
+  if (broker && brokers) return [{ path: ['brokers'], message: 'expected either broker or brokers' }];
+  const listed = broker
+    ? [{ path: ['broker'], entry: broker }]
+    : (brokers ?? []).map((entry, i) => ({ path: ['brokers', i], entry }));
+  return listed.flatMap(({ path: at, entry }) =>
+    (['ca_file', 'server_name'] as const).flatMap((key) =>
+      entry[key] === undefined || entry.url.startsWith('mqtts:')
+        ? []
+        : [{ path: [...at, key], message: 'means nothing without TLS: write the url with mqtts://' }],
+    ),
+  );
 }
 
 /** Finds faults between a derived point and its meters. */

@@ -1,5 +1,5 @@
 import { Kind, type MeterId } from '@gridtokenx/protocol';
-import { BrokerLink, openSession, type PeerJudge } from '@gridtokenx/runtime/node';
+import { BrokerList, openSession, type PeerJudge } from '@gridtokenx/runtime/node';
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import type { AckTracker } from '../domain/delivery/ack-tracker.js';
 import type { AckWatch } from '../domain/delivery/ack-watch.js';
@@ -10,7 +10,7 @@ import { Uplink } from '../domain/delivery/uplink.js';
 import type { Gateway } from '../domain/gateway.js';
 import type { SignedMessage } from '../domain/signed-message.js';
 import { Fate } from '../domain/signing/connection-point.js';
-import type { GatewayConfig } from './config.js';
+import { brokersOf, type GatewayConfig } from './config.js';
 import type { GatewayHealth } from './health.js';
 import { brokerDial } from './secure.js';
 import type { SetUp } from './setup.js';
@@ -68,14 +68,15 @@ export interface UplinkParts {
 /** Builds the uplink to the broker, under the gateway's own name. */
 export function uplinkOf(config: GatewayConfig, parts: UplinkParts): Uplink {
   const { found, world, judge, outbox, gateway, ackWatch, health } = parts;
-  const { broker, name } = config;
+  const { name } = config;
   const { correctedClock: clock, random, log } = world;
-  const own = { url: broker.url, broker: broker.name, dial: brokerDial(config, judge), signer: found.gateway };
+  const brokers = brokersOf(config).map((one) => ({ url: one.url, broker: one.name, dial: brokerDial(one, judge) }));
   return new Uplink({
     ...world,
     gateway: found.gateway.publicKey,
     oracles: config.oracles.map(({ key }) => key),
-    openBroker: (task) => new BrokerLink({ ...own, ...task, clock, random, log, open: openSession }),
+    openBroker: (task) =>
+      new BrokerList({ brokers, signer: found.gateway, ...task, clock, random, log, open: openSession }),
     counters: world.metrics,
     outbox,
     status: (isOnline) => ({

@@ -33,7 +33,7 @@ export function statusOf(config: GatewayConfig, parts: PageParts): Record<string
     name: config.name,
     version: VERSION,
     gateway: base58Encode(found.gateway.publicKey),
-    broker: { url: config.broker.url, online: uplink.online },
+    broker: { url: uplink.brokerUrl, online: uplink.online },
     clock: {
       now_ms: readingClock.nowMs(),
       uncertainty_ms: readingClock.uncertaintyMs(),

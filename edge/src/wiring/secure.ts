@@ -1,12 +1,12 @@
 import type { Logger } from '@gridtokenx/runtime/core';
 import { CertificateFiles, type Dial, dialTls, type PeerJudge } from '@gridtokenx/runtime/node';
-import type { GatewayConfig, OracleConfig } from './config.js';
+import type { BrokerConfig, GatewayConfig, OracleConfig } from './config.js';
 
 const CONNECT_MS = 10_000;
 const CERTIFICATE_EVERY_MS = 1_000;
 
 /** Opens TLS connections to the broker; undefined where its URL has no TLS. */
-export function brokerDial({ broker }: GatewayConfig, judge: PeerJudge): Dial | undefined {
+export function brokerDial(broker: BrokerConfig, judge: PeerJudge): Dial | undefined {
   const url = new URL(broker.url);
   if (url.protocol !== 'mqtts:') return undefined;
   const target = { ...addressOf(url, 8883), serverName: broker.server_name, caFile: broker.ca_file };

@@ -113,6 +113,10 @@ const stages: Readonly<Record<string, () => Staged | Promise<Staged>>> = {
     ports: { lookup: () => Promise.reject(failing('ENOTFOUND')) },
   }),
   'no broker': async () => ({ change: { broker: brokerOf(`mqtt://127.0.0.1:${await freePort()}`) } }),
+  'no second broker': async () => {
+    const second = brokerOf(`mqtt://127.0.0.1:${await freePort()}`);
+    return { change: { broker: undefined, brokers: [bench.values.broker, second] } };
+  },
   'broker without TLS': () => ({
     change: { broker: { ...brokerOf(`mqtts://127.0.0.1:${bench.broker.port}`), ca_file: room.authority.cert } },
   }),

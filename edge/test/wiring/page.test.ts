@@ -33,7 +33,7 @@ async function serve(port = 0) {
       { name: '<script>', view: () => ({ name: '<script>', problems: [] }) },
       { name: 'point', view: () => ({ name: 'point', problems: [] }) },
     ],
-    uplink: { online: true },
+    uplink: { online: true, brokerUrl: 'mqtt://second' },
     health,
   } as unknown as PageParts;
   const http = { host: '127.0.0.1', port };
@@ -60,6 +60,7 @@ describe('the status server', () => {
     expect(figures).toContain('gtx_gateway_readings_total{meter="aa"} 3');
     expect(figures).toContain('gtx_gateway_spool_depth 7');
     expect(JSON.parse((await get('/api/v1/status')).text)).toMatchObject({
+      broker: { url: 'mqtt://second', online: true },
       spool: { depth: 7, bytes: 99 },
       meters: [{ name: '<script>', notes: ['its SunSpec list is odd'] }, { name: 'point' }],
     });

@@ -15,6 +15,7 @@ export * from './http/serve.js';
 export * from './http-server.js';
 export * from './metrics.js';
 export * from './mqtt/broker-link.js';
+export * from './mqtt/broker-list.js';
 export * from './mqtt/session.js';
 export * from './mqtt/words.js';
 export * from './post.js';

@@ -16,7 +16,7 @@ import {
 } from '@gridtokenx/protocol';
 import { sleep } from '@gridtokenx/runtime/core';
 import { noSessionWords, openSession, post, provedVerifier, systemRandom } from '@gridtokenx/runtime/node';
-import type { GatewayConfig, OracleConfig } from '../../wiring/config.js';
+import type { BrokerConfig, GatewayConfig, OracleConfig } from '../../wiring/config.js';
 import { brokerDial, oracleDial } from '../../wiring/secure.js';
 import { type Check, type DoctorPorts, note, problem, unseen, well } from './check.js';
 
@@ -94,15 +94,14 @@ export interface BrokerVisit {
  * broker has one session for each gateway, and the newer one would end the gateway's own.
  */
 export async function checkBroker(
-  config: GatewayConfig,
+  broker: BrokerConfig,
   gateway: Signer | null,
   { isRunning, nowMs }: { readonly isRunning: boolean; readonly nowMs: number },
   ports: DoctorPorts,
 ): Promise<BrokerVisit> {
-  const { broker } = config;
   const where = `broker ${broker.url}`;
   const checks = await checkAddress(
-    { where, url: new URL(broker.url), dial: brokerDial(config, () => undefined) },
+    { where, url: new URL(broker.url), dial: brokerDial(broker, () => undefined) },
     ports,
   );
   const signIn = `${where}, sign-in`;
@@ -112,7 +111,7 @@ export async function checkBroker(
   if (!gateway) return { checks: [...checks, unseen(signIn, 'the gateway has no key')], acks: null };
   const acks = new Map<PublicKeyText, Ack>();
   try {
-    await visit(config, gateway, { ...ports, nowMs }, (oracle, ack) => acks.set(oracle, ack));
+    await visit(broker, gateway, { ...ports, nowMs }, (oracle, ack) => acks.set(oracle, ack));
   } catch (error) {
     const key = base58Encode(gateway.publicKey);
     const facts = { broker: broker.name, key, nowMs };
@@ -123,12 +122,11 @@ export async function checkBroker(
 
 /** Opens a session, and forwards each genuine ack for this gateway. Rejects with the reason of a refusal. */
 async function visit(
-  config: GatewayConfig,
+  broker: BrokerConfig,
   gateway: Signer,
   { clock, acksMs = ACKS_MS, nowMs }: DoctorPorts & { readonly nowMs: number },
   take: (oracle: PublicKeyText, ack: Ack) => void,
 ): Promise<void> {
-  const { broker } = config;
   const key = base58Encode(gateway.publicKey);
   const now = Math.floor(nowMs / 1_000);
   const nonce = systemRandom.bytes(16);
@@ -153,7 +151,7 @@ async function visit(
         }
       },
     },
-    brokerDial(config, () => undefined),
+    brokerDial(broker, () => undefined),
   );
   try {
     await session.subscribe(subscriptions.gateway(gateway.publicKey));

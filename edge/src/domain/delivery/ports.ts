@@ -19,6 +19,8 @@ export interface BrokerTask {
 
 /** Connects to the broker: one session after another, without state between them. */
 export interface Broker {
+  /** Address of the broker in use. */
+  readonly url: string;
   readonly isConnected: boolean;
   /** Says in plain words why there is no connection; null while there is one, and after the stop. */
   readonly problem: string | null;

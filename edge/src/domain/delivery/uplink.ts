@@ -74,6 +74,10 @@ export class Uplink {
   get online(): boolean {
     return this.#broker.isConnected;
   }
+  /** Address of the broker in use. */
+  get brokerUrl(): string {
+    return this.#broker.url;
+  }
   get problem(): string | null {
     return this.#broker.problem;
   }

@@ -86,6 +86,9 @@ export class BrokerLink {
   get state(): LinkState {
     return this.#state;
   }
+  get url(): string {
+    return this.#options.url;
+  }
   get isConnected(): boolean {
     return this.#state === 'connected';
   }
