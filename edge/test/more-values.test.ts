@@ -1,10 +1,14 @@
-import { Kind, ValueCode } from '@gridtokenx/protocol';
+import { ed25519Signer, Kind, ValueCode } from '@gridtokenx/protocol';
 import { describe, expect, test } from 'vitest';
 import { loadProfiles, loadSunspecModels } from '../src/adapters/profiles/files.js';
 import { type FurtherSample, ReadError, ReadFailure } from '../src/domain/ports.js';
+import { signMessage } from '../src/domain/signed-message.js';
+import { moreValuesPayload } from '../src/domain/signing/meter-payloads.js';
+import { KeyReporter } from '../src/domain/spool-report.js';
 import { furtherRegisters, polledRegisters } from '../src/planner/wanted.js';
 import { MORE_KEYS, VALUE_NAMES } from '../src/profiles/more-values.js';
 import { FieldCase } from './support/field-case.js';
+import { METER, METER_HEX, NETWORK } from './support/messages.js';
 import { MINUTE, rising, START, setUp } from './support/meter-polls.js';
 import { profileMeter } from './support/profile-meter.js';
 import { SunspecDevice } from './support/sunspec-device.js';
@@ -131,6 +135,18 @@ describe('a meter signs them', () => {
     expect(reads).toBeGreaterThanOrEqual(8);
     expect(of(Kind.moreValues)).toHaveLength(2 * (reads - 4));
     expect(meter.problems()).toEqual([]);
+  });
+
+  test('and the spool command counts them by name', () => {
+    const signer = ed25519Signer(new Uint8Array(32).fill(1));
+    const reporter = new KeyReporter(METER_HEX, null);
+    for (const seq of [1n, 2n]) {
+      const payload = moreValuesPayload({ networkId: NETWORK, meterId: METER, seq }, eleven(0), [
+        { code: 1, value: 2 },
+      ]);
+      reporter.add(signMessage(payload, signer));
+    }
+    expect(reporter.result().counts).toMatchObject({ moreValues: 2, others: 0, readings: 0 });
   });
 
   test('and never while its registers are in doubt', async () => {

@@ -76,8 +76,8 @@ async function gather(config: GatewayConfig, signers: readonly NamedSigner[], is
 }
 
 function contentText({ counts, firstSeq, lastSeq, fromMs, untilMs, lastWindow }: KeyReport): string {
-  const { readings, statements, events, enrolments, others } = counts;
-  const kinds = `${readings} readings, ${statements} statements, ${events} events, ${enrolments} enrolments`;
+  const { readings, statements, events, enrolments, moreValues, others } = counts;
+  const kinds = `${readings} readings, ${statements} statements, ${events} events, ${enrolments} enrolments${moreValues > 0 ? `, ${moreValues} with further values` : ''}`;
   const iso = (ms: number) => new Date(ms).toISOString().slice(0, 19);
   const span = fromMs === null || untilMs === null ? '' : `, readings from ${iso(fromMs)} to ${iso(untilMs)} UTC`;
   const window = lastWindow === null ? '' : `, last window ${lastWindow}`;

@@ -10,7 +10,9 @@ interface SeqSpan {
 /** Facts about the messages of one key in a spool. */
 export interface KeyReport {
   readonly meterId: MeterId;
-  readonly counts: Readonly<Record<'readings' | 'statements' | 'events' | 'enrolments' | 'others', number>>;
+  readonly counts: Readonly<
+    Record<'readings' | 'statements' | 'events' | 'enrolments' | 'moreValues' | 'others', number>
+  >;
   readonly firstSeq: bigint;
   readonly lastSeq: bigint;
   /** Seqs that are absent and that no event declares. */
@@ -30,7 +32,7 @@ const MAX_FAULTS = 20;
 export class KeyReporter {
   readonly #meterId: MeterId;
   readonly #verify: ((message: SignedMessage) => boolean) | null;
-  readonly #counts = { readings: 0, statements: 0, events: 0, enrolments: 0, others: 0 };
+  readonly #counts = { readings: 0, statements: 0, events: 0, enrolments: 0, moreValues: 0, others: 0 };
   readonly #seqs = new Map<number, string>();
   readonly #declared: SeqSpan[] = [];
   readonly #faults: string[] = [];
@@ -75,6 +77,7 @@ export class KeyReporter {
       if (content.code === EventCode.gap && content.detail > 0)
         this.#declared.push({ first: content.value, last: content.value + BigInt(content.detail) - 1n });
     } else if (content?.kind === Kind.enrolment) this.#counts.enrolments++;
+    else if (content?.kind === Kind.moreValues) this.#counts.moreValues++;
     else this.#counts.others++;
   }
 

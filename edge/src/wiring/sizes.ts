@@ -12,6 +12,8 @@ const MIN_DEFAULT_BYTES = 64 << 20;
 /** Time without a broker that the default bound holds, and the bytes of a reading in the spool. */
 const DEFAULT_SECONDS = 7 * 86_400;
 const READING_BYTES = 187;
+/** Messages with further values that a meter signs at most, in each second. */
+const MORE_PER_SECOND = 2 / 60;
 /** Share of the bound for raw frames, and the number of hours and of bytes of one discontinuity that it divides into. */
 const FRAMES_SHARE = 0.25;
 const HOURS = 32;
@@ -33,7 +35,10 @@ export interface DiskBudget {
 
 /** Shares the bytes of a configuration between spool and raw frames [gateway §4.6]. Lines go to the system's log. */
 export function diskBudget({ spool_max_bytes: bound, meters }: GatewayConfig): DiskBudget {
-  const perSecond = meters.reduce((sum, { poll_seconds }) => sum + READING_BYTES / poll_seconds, 0);
+  const perSecond = meters.reduce(
+    (sum, { poll_seconds }) => sum + READING_BYTES * (1 / poll_seconds + MORE_PER_SECOND),
+    0,
+  );
   const wanted = (perSecond * DEFAULT_SECONDS) / (1 - FRAMES_SHARE);
   const all = bound ?? Math.ceil(Math.max(MIN_DEFAULT_BYTES, wanted));
   const most = HOURS * HOUR_BYTES;

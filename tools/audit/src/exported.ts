@@ -21,7 +21,7 @@ const [MESSAGE_BYTES, PAYLOAD_AT, PAYLOAD_BYTES, SIGNATURE_AT] = [171, 9, 96, 10
 const SIG_STRUCTURE = Buffer.from('846a5369676e61747572653143a10127405860', 'hex');
 /** DER bytes before a raw Ed25519 key (RFC 8410). */
 const SPKI = Buffer.from('302a300506032b6570032100', 'hex');
-const [READING, STATEMENT, EVENT, ENROLMENT] = [1, 2, 3, 4];
+const [READING, STATEMENT, EVENT, ENROLMENT, MORE_VALUES] = [1, 2, 3, 4, 5];
 const DISCONTINUITY = 1 << 3;
 const ZERO_HASH = Buffer.alloc(16);
 /** The longest line: the head; a message has 342 digits. */
@@ -79,6 +79,7 @@ class ExportCheck {
     statements: 0,
     events: 0,
     enrolments: 0,
+    more_values: 0,
     others: 0,
     roots: 0,
     roots_not_reproducible: 0,
@@ -139,6 +140,7 @@ class ExportCheck {
     else if (kind === STATEMENT) this.#statement(payload, where);
     else if (kind === EVENT) this.#figures.events++;
     else if (kind === ENROLMENT) this.#enrolment(payload);
+    else if (kind === MORE_VALUES) this.#figures.more_values++;
     else this.#figures.others++;
     if (kind === READING || kind === EVENT) this.#chain(payload, where);
   }
