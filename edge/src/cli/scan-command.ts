@@ -21,6 +21,7 @@ import { openLine } from './open-line.js';
 import type { ScanCommand } from './options.js';
 import { refuseUnwritable, writeWhole } from './output.js';
 import { foundText, type Progress, progressTo } from './progress.js';
+import { stablePath } from './stable-path.js';
 
 /**
  * Searches a line for meters and writes a configuration for them. Throws `StartError` when it cannot begin or has to
@@ -101,13 +102,25 @@ async function finish(
   const answers = mayAsk ? await askAnswers(chosen, command.answers) : command.answers;
   const answersToAll = state.notes.includes(EVERY_UNIT_TEXT);
   const profilesDir = own === undefined ? {} : { profilesDir: own };
-  const known = { target, found: state.found, answers, site: command.site, base, ...profilesDir };
+  const known = {
+    target: lastingTarget(target),
+    found: state.found,
+    answers,
+    site: command.site,
+    base,
+    ...profilesDir,
+  };
   const text = configText({ ...known, answersToAll, refusal });
   writeWhole(command.out, text);
   const open = [...text.matchAll(/^.*TO BE FILLED IN:.*$/gm)].filter(([line]) => !line.startsWith('#')).length;
   console.log(
     `${command.out}: ${chosen.length} meter${chosen.length === 1 ? '' : 's'}${open > 0 ? `; fill in ${open} values before the gateway runs` : ''}`,
   );
+}
+
+/** Names a serial port by the adapter's own link: USB adapters return under other numbers. */
+function lastingTarget(target: Target): Target {
+  return target.kind === 'serial' ? { ...target, path: stablePath(target.path) } : target;
 }
 
 function targetOf(port: string): Target {
