@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SYNCHRONISED_UNCERTAINTY_MS, type Window, windowOf } from '@gridtokenx/protocol';
+import { Reason, SYNCHRONISED_UNCERTAINTY_MS, type Window, WireError, windowOf } from '@gridtokenx/protocol';
 import { type Clock, type Logger, type ReadingClock, sleep } from '@gridtokenx/runtime/core';
 import { nodeClockFile, type PeerJudge, SimulatedClockFile } from '@gridtokenx/runtime/node';
 import { readBuildTime } from '../adapters/clock/build-time.js';
@@ -92,15 +92,20 @@ export function peerJudge(floor: Pick<FloorTime, 'ms'>, readingClock: ReadingClo
   });
 }
 
+/** Sources that also say why none of them answers. */
+export interface GatewaySources extends TimeSources {
+  readonly problem: () => string | null;
+}
+
 /** The sources of a gateway's time. Certificates of the oracles are judged without their dates. */
 export function timeSources(
   config: GatewayConfig,
   { clock, random, verifier, log }: Pick<World, 'clock' | 'random' | 'verifier' | 'log'>,
-): TimeSources {
+): GatewaySources {
   const chrony = chronySource(runProgram, existsSync, () => clock.nowMs());
   const asked = config.oracles.flatMap((oracle) => (oracle.url === undefined ? [] : [{ ...oracle, url: oracle.url }]));
   const judge = judgeByTime(() => ANY_TIME);
-  const failing = new Set<string>();
+  const failing = new Map<string, string>();
   const asks = asked.map((oracle) => async () => {
     const { key, url } = oracle;
     const anchor = await askOracleTime({ url, key, dial: oracleDial(oracle, judge) }, verifier, clock, random);
@@ -108,29 +113,49 @@ export function timeSources(
     return anchor;
   });
   // Once for each time that an oracle is away: it is asked every few seconds.
-  const failed = (which: number, { message: err }: Error) => {
-    const url = asked[which]?.url ?? '';
+  const failed = (which: number, error: Error) => {
+    const [url, err] = [asked[which]?.url ?? '', failureWords(error)];
     if (!failing.has(url)) log.warn({ event: 'signed_time_unavailable', url, err }, 'An oracle gave no signed time');
-    failing.add(url);
+    failing.set(url, err);
   };
   return {
     ntp: async () => (await chrony()) ?? timesyncdReport(timesyncdTouchedAtMs(), clock.nowMs()),
     oracles: asks.length === 0 ? null : () => askOracles(asks, clock, failed),
+    problem: () => silenceWords(asks.length, failing),
   };
+}
+
+function failureWords(error: Error): string {
+  if (error instanceof WireError && error.reason === Reason.badSignature)
+    return 'another key signed its answer: correct the key of this oracle in the configuration';
+  return error.message;
+}
+
+function silenceWords(asked: number, failing: ReadonlyMap<string, string>): string | null {
+  const daemons = 'start chrony or systemd-timesyncd';
+  if (asked === 0) return `no time service of this machine is synchronised: ${daemons}, or give the url of an oracle`;
+  const [first] = failing;
+  return first
+    ? `no signed time from ${first[0]} (${first[1]}), and no time service is synchronised: ${daemons}`
+    : null;
+}
+
+/** Says why the time is not known, and which sources contradict each other; null while all is well. */
+export function clockProblem({ readingClock, sources }: Pick<World, 'readingClock' | 'sources'>): string | null {
+  if (!(readingClock instanceof DisciplinedClock)) return null;
+  return sourceProblem(readingClock) ?? (readingClock.hasSource ? null : sources.problem());
 }
 
 /** Keeps the disciplined clock right until aborted. `onCorrected`: called when the time was corrected. */
 export async function keepTime(
-  config: GatewayConfig,
   floor: FloorTime,
-  world: World,
+  { readingClock: disciplined, clock, random, log, sources }: World,
   onCorrected: () => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { readingClock: disciplined, clock, random, log } = world;
   if (!(disciplined instanceof DisciplinedClock)) return;
   const keeper = new TimeKeeper({
-    ...{ ...timeSources(config, world), disciplined, clock, random, onCorrected },
+    ...{ ...sources, disciplined, clock, random, onCorrected },
     onSigned: ({ timeMs, errorMs }) => void floor.lower(timeMs + errorMs).catch(notStored(log)),
   });
   await keeper.run(signal);
@@ -146,7 +171,7 @@ export async function untilKnown(
   readingClock: GatewayClock,
   config: GatewayConfig,
   world: Pick<World, 'clock' | 'random' | 'verifier' | 'log'>,
-  sources: TimeSources = timeSources(config, world),
+  sources: Pick<GatewaySources, 'ntp' | 'oracles'> & Partial<GatewaySources> = timeSources(config, world),
 ): Promise<void> {
   if (!(readingClock instanceof DisciplinedClock)) return;
   const keeper = new TimeKeeper({ ...sources, ...world, disciplined: readingClock });
@@ -155,9 +180,8 @@ export async function untilKnown(
     if (readingClock.isKnown) return;
     await sleep(world.clock, KNOWN_RETRY_MS);
   }
-  const why = sourceProblem(readingClock) ?? 'no source answered';
-  const advice = 'start chrony or systemd-timesyncd, or give the url of an oracle';
-  throw new StartError(`an enrolment needs the time, which is not known (${why}): ${advice}`);
+  const why = sourceProblem(readingClock) ?? sources.problem?.() ?? 'no source answered';
+  throw new StartError(`an enrolment needs the time, which is not known: ${why}`);
 }
 
 /** Returns the window of the earliest moment that the present can be, so that no reading is before its enrolment. */

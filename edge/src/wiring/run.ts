@@ -7,10 +7,8 @@ import { tornRecordsIn } from '../adapters/spool/record.js';
 import { busProblems } from '../domain/bus/messages.js';
 import { AckWatch } from '../domain/delivery/ack-watch.js';
 import { Gateway, type Metered } from '../domain/gateway.js';
-import { DisciplinedClock } from '../domain/time/disciplined-clock.js';
-import { sourceProblem } from '../domain/time/words.js';
 import { answerAccepts } from './accepts.js';
-import { keepFloor, keepTime, openFloor, peerJudge } from './clocks.js';
+import { clockProblem, keepFloor, keepTime, openFloor, peerJudge } from './clocks.js';
 import { Commits } from './commits.js';
 import type { GatewayConfig } from './config.js';
 import { type Delivery, openDelivery, sendCommitted, uplinkOf } from './delivery.js';
@@ -60,7 +58,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
   await Promise.all([
     gateway.run(uplink, delivery.outbox, signal),
     ackWatch.run(uplink, signal),
-    keepTime(config, floor, world, () => uplink.retryNow(), signal),
+    keepTime(floor, world, () => uplink.retryNow(), signal),
     keepFloor(floor, world, signal),
     answerAccepts(metered.meters, { disk: nodeDisk, dir: join(config.data_dir, 'state'), ...world }, signal),
   ]);
@@ -77,7 +75,6 @@ function gatewayOf(
   meters: readonly Metered[],
   world: World,
 ): Gateway {
-  const { readingClock } = world;
   return new Gateway({
     ...world,
     ...delivery,
@@ -87,7 +84,7 @@ function gatewayOf(
     notes: [...faults, ...notes],
     spoolMaxBytes: diskBudget(config).spoolBytes,
     onIgnoredAck: () => world.metrics.add('acks_ignored'),
-    clockProblem: () => (readingClock instanceof DisciplinedClock ? sourceProblem(readingClock) : null),
+    clockProblem: () => clockProblem(world),
     softwareHash: softwareHash(),
     configHash: configHash(config),
     tornRecords: tornRecordsIn(damage.tornBytes),

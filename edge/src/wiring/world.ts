@@ -7,7 +7,7 @@ import { FrameRing } from '../adapters/frames/ring.js';
 import { GatewayMetrics } from '../adapters/metrics.js';
 import type { Bus } from '../domain/bus/bus.js';
 import { BusStats } from '../domain/bus/stats.js';
-import { correctedClock, type GatewayClock, openReadingClock } from './clocks.js';
+import { correctedClock, type GatewayClock, type GatewaySources, openReadingClock, timeSources } from './clocks.js';
 import type { GatewayConfig } from './config.js';
 import { openBuses } from './readers.js';
 import { serverCertificate } from './secure.js';
@@ -22,6 +22,8 @@ export interface World {
   readonly clock: Clock;
   readonly random: Random;
   readonly readingClock: GatewayClock;
+  /** Asks for the time. */
+  readonly sources: GatewaySources;
   /** The machine's clock, corrected: for sign-in tokens and this machine's certificates. */
   readonly correctedClock: Clock;
   readonly verifier: Verifier;
@@ -54,7 +56,9 @@ export function openWorld(config: GatewayConfig, floor: FloorTime, log: Logger, 
       process.exit(GIVEN_UP);
     },
   });
+  const sources = timeSources(config, { clock: systemClock, random: systemRandom, verifier, log });
   return {
+    sources,
     ...{ clock: systemClock, correctedClock: corrected, random: systemRandom, readingClock },
     ...{ verifier, certificate, log, metrics, frames, buses },
   };

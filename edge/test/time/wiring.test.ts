@@ -1,5 +1,6 @@
-import { Buffer } from 'node:buffer';
-import { windowOf } from '@gridtokenx/protocol';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { ed25519Signer, signTime, windowOf } from '@gridtokenx/protocol';
 import { ClockSource } from '@gridtokenx/runtime/core';
 import { provedVerifier } from '@gridtokenx/runtime/node';
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
@@ -10,7 +11,7 @@ import { FloorTime } from '../../src/adapters/clock/floor.js';
 import { aheadProblem } from '../../src/domain/metering/window-ahead.js';
 import { DisciplinedClock } from '../../src/domain/time/disciplined-clock.js';
 import type { TimeSources } from '../../src/domain/time/time-keeper.js';
-import { enrolmentWindow, keepFloor, untilKnown } from '../../src/wiring/clocks.js';
+import { enrolmentWindow, keepFloor, timeSources, untilKnown } from '../../src/wiring/clocks.js';
 import { parseGatewayConfig } from '../../src/wiring/config.js';
 import { configTextOf } from '../support/field-case.js';
 
@@ -44,13 +45,13 @@ test('enrol says what to do where no source answers, and which source is believe
   const silent = machine();
   const none: TimeSources = { ntp: async () => null, oracles: null };
   await expect(silent.clock.run(untilKnown(silent.readingClock, config, silent.world, none))).rejects.toThrow(
-    'an enrolment needs the time, which is not known (no source answered): start chrony or systemd-timesyncd, or give the url of an oracle',
+    'an enrolment needs the time, which is not known: no source answered',
   );
   const behind = machine();
   const report = { source: ClockSource.timesyncd, stamp: '1', ageMs: 0, errorMs: 1_000 } as const;
   const ntp: TimeSources = { ntp: async () => report, oracles: async () => null };
   await expect(behind.clock.run(untilKnown(behind.readingClock, config, behind.world, ntp))).rejects.toThrow(
-    /which is not known \(this machine's time service says 2026-10-22 .* in the past of what this gateway knows/,
+    /which is not known: this machine's time service says 2026-10-22 .* in the past of what this gateway knows/,
   );
 });
 
@@ -79,4 +80,33 @@ test('a statement for a window to come is a problem once the time is known', asy
     /^its last statement is for a window that ends at 2026-12-31 00:15 \(UTC\)/,
   );
   expect(aheadProblem(windowOf(TRUE), readingClock)).toBeNull();
+});
+
+test('a person reads which oracle gives no time and why, once in the log, and what to do without one', async () => {
+  const { world } = machine();
+  expect(timeSources(config, world).problem()).toBe(
+    'no time service of this machine is synchronised: start chrony or systemd-timesyncd, or give the url of an oracle',
+  );
+  const signer = ed25519Signer(new Uint8Array(32).fill(7));
+  const server = createServer((request, response) => {
+    request.once('data', (nonce: Buffer) =>
+      response.end(signTime({ timeMs: TRUE, nonce: new Uint8Array(nonce) }, signer)),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const logged: unknown[] = [];
+  const log = { ...quietLog, warn: (fields: unknown) => void logged.push(fields) };
+  const random = { bytes: (length: number) => new Uint8Array(length).fill(logged.length), fraction: () => 0 };
+  const of = (key: Uint8Array) => timeSources({ ...config, oracles: [{ key, url }] }, { ...world, log, random });
+  const sources = of(ed25519Signer(new Uint8Array(32).fill(8)).publicKey);
+  expect([await sources.oracles?.(), await sources.oracles?.()]).toEqual([null, null]);
+  expect(logged).toHaveLength(1);
+  expect(sources.problem()).toBe(
+    `no signed time from ${url} (another key signed its answer: correct the key of this oracle in the configuration), and no time service is synchronised: start chrony or systemd-timesyncd`,
+  );
+  const right = of(signer.publicKey);
+  expect(await right.oracles?.()).toMatchObject({ timeMs: TRUE });
+  expect(right.problem()).toBeNull();
+  server.close();
 });

@@ -88,9 +88,9 @@ export class TimeKeeper {
     const backOff = new BackOff(UNANSWERED, random);
     while (!signal.aborted) {
       const isAnswered = await this.#lookOracles(ask);
-      if (isAnswered) backOff.reset();
-      // A dispute ends when the daemon is right again, which an answer of now may show at once.
+      // While NTP contradicts the oracles, an answer of now may end that: they are asked more often, with back-off.
       const isSure = isAnswered && disciplined.isKnown;
+      if (isSure) backOff.reset();
       const waitMs = isSure ? ANSWERED_MS * (0.75 + random.fraction() / 4) : backOff.next();
       await this.#rest(waitMs, signal);
     }
