@@ -71,7 +71,7 @@ export class BrokerLink {
   #problem: string | null = 'not connected to the broker yet';
   #session: MqttSession | null = null;
   #told: string | null = null;
-  /** Ends the wait before the next attempt. */
+  /** Ends the wait before the next attempt; a stop does, too. */
   #retry = new AbortController();
 
   /** Throws an `Error` for a url that needs `dial` and has none. */
@@ -101,6 +101,7 @@ export class BrokerLink {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, random, onDisconnected, log, url } = this.#options;
     const backOff = new BackOff(BACK_OFF, random);
+    signal.addEventListener('abort', () => this.#retry.abort(), { once: true });
     while (!signal.aborted) {
       this.#state = 'connecting';
       const facts = { broker: this.#options.broker, key: this.name, nowMs: clock.nowMs() };
@@ -117,8 +118,8 @@ export class BrokerLink {
         );
       this.#told = problem;
       onDisconnected?.(problem);
-      await sleep(clock, waitMs, AbortSignal.any([signal, this.#retry.signal]));
-      if (this.#retry.signal.aborted) {
+      await sleep(clock, waitMs, this.#retry.signal);
+      if (this.#retry.signal.aborted && !signal.aborted) {
         this.#retry = new AbortController();
         backOff.reset();
       }
