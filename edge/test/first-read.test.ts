@@ -1,6 +1,6 @@
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, test } from 'vitest';
-import { firstRead } from '../src/domain/commissioning/first-read.js';
+import { firstRead, firstSerial } from '../src/domain/commissioning/first-read.js';
 import { type MeterSample, ReadError, ReadFailure } from '../src/domain/ports.js';
 
 const sampleOf = (steadyMs: number, wh: number, more: Partial<MeterSample> = {}): MeterSample => ({
@@ -68,5 +68,37 @@ describe('the first registers of a meter', () => {
   test('of a meter that does not answer end with its words', async () => {
     const { error, reads } = await read([new ReadError(ReadFailure.timeout, 'no answer in time')]);
     expect([error, reads]).toEqual(['cannot be read: no answer in time', 20]);
+  });
+});
+
+describe('the serial number at an enrolment', () => {
+  const answers = (list: readonly (string | null | ReadError)[]) => {
+    let reads = 0;
+    const read = async () => {
+      const answer = list[Math.min(reads++, list.length - 1)] ?? null;
+      if (answer instanceof ReadError) throw answer;
+      return answer;
+    };
+    return { read, reads: () => reads };
+  };
+
+  test.each([
+    ['is what the meter shows', ['A1'], 'A1', 1],
+    ['is read again after silence', [new ReadError(ReadFailure.timeout, 'no answer'), 'A1'], 'A1', 2],
+    [
+      'is null where the meter refuses the register',
+      [new ReadError(ReadFailure.exception, 'exception 2'), 'A1'],
+      null,
+      1,
+    ],
+    ['is null after twenty reads without an answer', [new ReadError(ReadFailure.resting, 'resting')], null, 20],
+  ] as const)('%s', async (_, list, expected, count) => {
+    const clock = new VirtualClock();
+    const { read, reads } = answers(list);
+    expect([await clock.run(firstSerial(read, clock)), reads()]).toEqual([expected, count]);
+  });
+
+  test('is null where the profile has no register for it', async () => {
+    expect(await firstSerial(undefined, new VirtualClock())).toBeNull();
   });
 });

@@ -11,6 +11,7 @@ import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { lineOf } from '../adapters/frames/line.js';
 import { readFrames } from '../adapters/frames/ring.js';
 import type { MeterKey } from '../adapters/keys/key-store.js';
+import { firstSerial } from '../domain/commissioning/first-read.js';
 import type { MeterSample } from '../domain/ports.js';
 import { contentOf, type SignedMessage } from '../domain/signed-message.js';
 import { enrolmentWindow, openEnrolmentClock, untilKnown } from '../wiring/clocks.js';
@@ -80,6 +81,8 @@ export async function enrol(
       if (known) return known;
       const sample = await believedSample(meter, newMeters, ask);
       progress(`meter ${name}: import ${sample.importWh} Wh, export ${sample.exportWh} Wh`);
+      const serial = await firstSerial(meter.line.readSerial, systemClock);
+      if (serial !== null) await meter.journal.identified(serial);
       return firstEnrolment(config, meter, sample, enrolmentWindow(readingClock));
     }),
   );

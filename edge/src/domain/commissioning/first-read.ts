@@ -125,3 +125,26 @@ function questionOf(sample: MeterSample): string | null {
     ? `its counters stand at 0.000/0.000 kWh while it shows ${power} W: a new meter, or one that counts at other registers`
     : null;
 }
+
+/** Reads of the serial number before the enrolment goes on without it. */
+const MAX_SERIAL_READS = 20;
+
+/**
+ * Reads the serial number that the meter shows, so that another meter is noticed from the first poll on. Returns null for
+ * a meter that shows none, refuses the register, or does not answer the question.
+ */
+export async function firstSerial(
+  read: (() => Promise<string | null>) | undefined,
+  clock: Clock,
+): Promise<string | null> {
+  for (let reads = 1; read && reads <= MAX_SERIAL_READS; reads++) {
+    try {
+      return await read();
+    } catch (error) {
+      if (!(error instanceof ReadError)) throw error;
+      if (error.failure === ReadFailure.exception) return null;
+      await sleep(clock, RETRY_MS);
+    }
+  }
+  return null;
+}

@@ -18,6 +18,8 @@ const TAIL_MS = 100 * 60_000;
 /** Coarsest exponent that a scale factor takes in a world. */
 const MAX_EXPONENT = 2;
 const KEYS = ['importWh', 'exportWh'] as const;
+/** Serial number of the meter that was enrolled. */
+const SERIAL = 'A1';
 
 export interface PlayOptions {
   readonly makeJudge?: (options: RegisterJudgeOptions) => RegisterJudge;
@@ -61,12 +63,13 @@ class GlitchWorld {
     const truth = (timeMs: number) => (this.#exchange ? null : this.#energy.at(timeMs));
     this.#checks = new SignedChecks({ truth, limitW: this.#limitW, startAtMs: START_MS, stepsWh, enrolled });
     this.#stepsWh = stepsWh;
-    const serial = async () => (this.#exchange?.kind === 'exchange serial' ? 'B2' : 'A1');
+    const serial = async () => (this.#exchange?.kind === 'exchange serial' ? 'B2' : SERIAL);
     const map = mapOf(this.#encoding);
     this.#map = map;
     this.#home = new Home({
       ...{ startAtMs: START_MS, map, limitW: this.#limitW, enrolled, makeJudge },
       answer: () => this.#answer(),
+      serial: SERIAL,
       readSerial: this.#incidents.some(({ kind }) => kind === 'exchange serial') ? serial : undefined,
       pollMs: random.pick([10_000, 30_000, 60_000, 60_000, 300_000]),
       committed: (payload) => this.#checks.take(payload),

@@ -42,6 +42,8 @@ export interface HomeOptions {
   readonly map: RegisterMap;
   readonly answer: Answer;
   readonly readSerial: (() => Promise<string | null>) | undefined;
+  /** The serial number that the meter showed at its enrolment. */
+  readonly serial: string;
   readonly limitW: number;
   readonly pollMs: number;
   readonly enrolled: { readonly importWh: bigint; readonly exportWh: bigint };
@@ -82,7 +84,11 @@ export class Home {
       store: (next) => this.#disk.replace(STATE, Buffer.from(encodeState(next))),
       committed: ({ payload }) => this.#options.committed(decodePayload(payload)),
     });
-    if (!scan.result(METER).enrolment) scan.visit(await journal.enrol((seq) => this.#enrolment(seq)));
+    if (!scan.result(METER).enrolment) {
+      // The command that enrols stores the serial number, too.
+      if (this.#options.readSerial) await journal.identified(this.#options.serial);
+      scan.visit(await journal.enrol((seq) => this.#enrolment(seq)));
+    }
     const recovered = scan.result(METER);
     const hash = new Uint8Array(16);
     const tornRecords = damage.tornBytes > 0 ? 1 : 0;
