@@ -26,6 +26,9 @@ const HELP: Record<CounterName, { help: string; labels: string[] }> = {
 export interface Gauges {
   readonly spool_depth: () => number;
   readonly spool_bytes: () => number;
+  /** Bytes that the card got within 24 hours, in pages of 4 KiB, and syncs since the start. */
+  readonly disk_written_bytes_day: () => number;
+  readonly disk_syncs: () => number;
   readonly online: () => number;
   readonly problems: () => number;
   /** Days until the status page's certificate expires; absent without a certificate. */

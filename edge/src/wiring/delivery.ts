@@ -1,6 +1,5 @@
 import { Kind, type MeterId } from '@gridtokenx/protocol';
 import { BrokerList, openSession, type PeerJudge } from '@gridtokenx/runtime/node';
-import { nodeDisk } from '../adapters/disk/node-disk.js';
 import type { AckTracker } from '../domain/delivery/ack-tracker.js';
 import type { AckWatch } from '../domain/delivery/ack-watch.js';
 import { DeadLetters } from '../domain/delivery/dead-letters.js';
@@ -45,7 +44,7 @@ export function openDelivery(config: GatewayConfig, found: SetUp, world: World):
     if (acknowledged(meterId) < seq) return Fate.open;
     return excluded(meterId, seq) ? Fate.refused : Fate.acknowledged;
   };
-  const saveAcks = (text: string) => nodeDisk.replaceUnsynced(acksPath(config), Buffer.from(text));
+  const saveAcks = (text: string) => world.disk.replaceUnsynced(acksPath(config), Buffer.from(text));
   return { acks, deadLetters, lags, outbox, saveAcks, fate };
 }
 

@@ -87,6 +87,8 @@ export async function servePage(config: GatewayConfig, parts: PageParts): Promis
   metrics.watch({
     spool_depth: () => gateway.spoolDepth(),
     spool_bytes: () => found.spool.bytes(),
+    disk_written_bytes_day: () => world.writes.dayBytes,
+    disk_syncs: () => world.writes.syncs,
     online: () => (uplink.online ? 1 : 0),
     problems: () => health.report().problems.length,
     ...(certificate ? { certificate_expiry_days: () => certificate.expiryDays } : {}),

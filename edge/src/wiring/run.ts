@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { base58Encode } from '@gridtokenx/protocol';
 import { diskSpace, serviceLog } from '@gridtokenx/runtime/node';
-import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { ownProfiles } from '../adapters/profiles/files.js';
 import { tornRecordsIn } from '../adapters/spool/record.js';
 import { busProblems } from '../domain/bus/messages.js';
@@ -60,7 +59,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
     ackWatch.run(uplink, signal),
     keepTime(floor, world, () => uplink.retryNow(), signal),
     keepFloor(floor, world, signal),
-    answerAccepts(metered.meters, { disk: nodeDisk, dir: join(config.data_dir, 'state'), ...world }, signal),
+    answerAccepts(metered.meters, { ...world, dir: join(config.data_dir, 'state') }, signal),
   ]);
   await server?.close();
   await closeBuses(world.buses);

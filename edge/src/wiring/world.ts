@@ -2,11 +2,13 @@ import type { Verifier } from '@gridtokenx/protocol';
 import type { Clock, Logger, Random } from '@gridtokenx/runtime/core';
 import { type CertificateFiles, provedVerifier, systemClock, systemRandom } from '@gridtokenx/runtime/node';
 import type { FloorTime } from '../adapters/clock/floor.js';
+import { countedDisk, WriteCount } from '../adapters/disk/counted-disk.js';
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { FrameRing } from '../adapters/frames/ring.js';
 import { GatewayMetrics } from '../adapters/metrics.js';
 import type { Bus } from '../domain/bus/bus.js';
 import { BusStats } from '../domain/bus/stats.js';
+import type { Disk } from '../domain/ports.js';
 import { correctedClock, type GatewayClock, type GatewaySources, openReadingClock, timeSources } from './clocks.js';
 import type { GatewayConfig } from './config.js';
 import { openBuses } from './readers.js';
@@ -32,6 +34,9 @@ export interface World {
   readonly metrics: GatewayMetrics;
   readonly frames: FrameRing;
   readonly buses: ReadonlyMap<string, Bus>;
+  /** The machine's disk, whose writes are counted. */
+  readonly disk: Disk;
+  readonly writes: WriteCount;
 }
 
 /** Opens these services; opens no line before the first read. Throws `OperatorError`. */
@@ -42,7 +47,9 @@ export function openWorld(config: GatewayConfig, floor: FloorTime, log: Logger, 
   const certificate = serverCertificate(config, corrected.nowMs, log, signal);
   const metrics = new GatewayMetrics();
   const { hourBytes, keptFiles } = diskBudget(config);
-  const frames = new FrameRing({ disk: nodeDisk, dir: framesDir(config), clock: systemClock, hourBytes, keptFiles });
+  const writes = new WriteCount(systemClock);
+  const disk = countedDisk(nodeDisk, writes);
+  const frames = new FrameRing({ disk, dir: framesDir(config), clock: systemClock, hourBytes, keptFiles });
   const buses = openBuses(config, systemClock, {
     log,
     keep: (frame) => frames.keep(frame),
@@ -60,6 +67,6 @@ export function openWorld(config: GatewayConfig, floor: FloorTime, log: Logger, 
   return {
     sources,
     ...{ clock: systemClock, correctedClock: corrected, random: systemRandom, readingClock },
-    ...{ verifier, certificate, log, metrics, frames, buses },
+    ...{ verifier, certificate, log, metrics, frames, buses, disk, writes },
   };
 }

@@ -9,9 +9,12 @@ import { benchBusCost } from './bus-cost.js';
 import { benchPrograms } from './chain.js';
 import { benchMint } from './mint.js';
 import { benchOracle } from './oracle.js';
+import { benchOutage } from './outage.js';
 import { benchPlanner } from './planner.js';
 import { benchScan } from './scan.js';
+import { benchSpoolStart } from './spool-start.js';
 import { type BenchRow, tableOf } from './table.js';
+import { benchWrites } from './writes.js';
 
 interface Section {
   readonly title: string;
@@ -49,6 +52,18 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   scan: {
     title: 'Scan: five unknown meters of different speeds and units on one pty, by the command as a process',
     run: benchScan,
+  },
+  'spool-start': {
+    title: 'Spool: starts on 1,000,000 records, in a process that has loaded the gateway (medians, highest memory)',
+    run: benchSpoolStart,
+  },
+  outage: {
+    title: 'Spool: 72 simulated hours without a broker, 10 meters at 1 Hz, bound 256 MB, then sent',
+    run: benchOutage,
+  },
+  writes: {
+    title: 'Spool: pages of 4 KiB and syncs that a card gets, 5 meters at 10 s',
+    run: benchWrites,
   },
   mint: {
     title: 'The whole system on embedded defaults: 3 homes, 8 windows at speed 60 and the closing one',
