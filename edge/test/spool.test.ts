@@ -226,3 +226,25 @@ test('a full disk is waited for, reported, and loses nothing', async () => {
   const { spool: again } = await open(disk);
   expect((await again.read(METER_HEX, 1n, 9)).map(({ seq }) => seq)).toEqual([1n, 2n, 3n]);
 });
+
+test('readings wait for others, statements do not and take them along', async () => {
+  const [disk, time] = [new CrashDisk(), new VirtualClock()];
+  const { spool } = await openSpool(disk, DIR, time, () => {}, SEGMENT_BYTES, { commitMs: 1_000 });
+  const done: bigint[] = [];
+  const append = (seq: bigint, kind: 'reading' | 'statement') =>
+    spool.append([message(seq, kind)]).then(() => done.push(seq));
+  void append(1n, 'reading');
+  await time.advance(900);
+  void append(2n, 'reading');
+  expect([done, spool.written().syncs]).toEqual([[], 0]);
+  await time.advance(100);
+  expect([done, spool.written().syncs]).toEqual([[1n, 2n], 1]);
+  void append(3n, 'reading');
+  await time.advance(10);
+  void append(4n, 'statement');
+  await time.settle();
+  expect([done, spool.written().syncs]).toEqual([[1n, 2n, 3n, 4n], 3]);
+  void append(5n, 'reading');
+  await spool.close();
+  expect(done).toContain(5n);
+});

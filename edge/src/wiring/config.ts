@@ -95,7 +95,7 @@ const schema = z.strictObject({
     .int()
     .min(1 << 20)
     .optional(),
-  /** Least time between two commits, ms: what arrives in between is written together, which spares a card. */
+  /** Time that readings wait for others before they are written together, ms, which spares a card. */
   commit_ms: z.int().min(0).max(10_000).default(200),
   request_timeout_ms: z.int().min(20).max(30_000).default(1_000),
   http: z.strictObject({ host: hostSchema, port, tls: tlsSchema.optional() }).optional(),

@@ -19,6 +19,8 @@ interface Item {
 }
 
 interface Waiting {
+  /** Monotonic ms. */
+  readonly sinceMs: number;
   readonly items: Item[];
   readonly done: () => void;
 }
@@ -26,7 +28,7 @@ interface Waiting {
 export interface GroupCommitOptions {
   readonly writer: SegmentWriter;
   readonly clock: Clock;
-  /** Least time between the beginnings of two commits, ms; what arrives in between is written together. */
+  /** Time that readings wait for others before they are written together, ms. Statements and events do not wait. */
   readonly commitMs: number;
   /** Called for each record that is synced. */
   readonly committed: (segment: Segment, meter: MeterId, seq: number, message: SignedMessage) => void;
@@ -43,7 +45,8 @@ export class GroupCommit {
   #running: Promise<void> | null = null;
   #problem: string | null = null;
   #isClosed = false;
-  #lastAtMs = Number.NEGATIVE_INFINITY;
+  /** Ends the wait for further readings. */
+  #hurry = new AbortController();
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
@@ -60,24 +63,24 @@ export class GroupCommit {
       const record = encodeRecord(seq, bytes);
       return { meter: meterId, seq: Number(seq), stream, record, message, isCommitted: false };
     });
+    if (items.some(({ stream }) => stream === 's')) this.#hurry.abort();
     return new Promise((done) => {
-      this.#waiting.push({ items, done });
+      this.#waiting.push({ sinceMs: this.#options.clock.monotonicMs(), items, done });
       this.#running ??= this.#run();
     });
   }
 
   async close(): Promise<void> {
+    this.#hurry.abort();
     while (this.#running && !this.#problem) await this.#running;
     this.#isClosed = true;
   }
 
   async #run(): Promise<void> {
-    const { clock, commitMs, writer, relieve } = this.#options;
+    const { clock, writer, relieve } = this.#options;
     let retryMs = 0;
     while (this.#waiting.length > 0 && !this.#isClosed) {
-      const waitMs = this.#lastAtMs + commitMs - clock.monotonicMs();
-      if (waitMs > 0) await sleep(clock, waitMs);
-      this.#lastAtMs = clock.monotonicMs();
+      await this.#gather();
       const batch = this.#nextBatch();
       try {
         const items = batch.flatMap((one) => one.items);
@@ -97,6 +100,15 @@ export class GroupCommit {
     }
     // Here, not in a later microtask: an append in between would wait for a loop that has ended.
     this.#running = null;
+  }
+
+  /** Waits until the oldest message has waited long enough, or one that does not wait arrives. */
+  async #gather(): Promise<void> {
+    const { clock, commitMs } = this.#options;
+    const [oldest] = this.#waiting;
+    const waitMs = (oldest?.sinceMs ?? 0) + commitMs - clock.monotonicMs();
+    if (waitMs > 0) await sleep(clock, waitMs, this.#hurry.signal);
+    this.#hurry = new AbortController();
   }
 
   /** Puts what is not committed before everything that waits. */

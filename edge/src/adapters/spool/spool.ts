@@ -17,7 +17,7 @@ import { Trimmer } from './trim.js';
 export { describeDiskError } from './disk-fault.js';
 
 export interface SpoolOptions {
-  /** Least time between two commits, ms; default 0. */
+  /** Time that readings wait for others before they are written together, ms; default 0. */
   readonly commitMs?: number;
   /** Bytes of the disk that only statements, events and states may use; default 0. */
   readonly reserveBytes?: number;
