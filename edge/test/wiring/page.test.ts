@@ -27,6 +27,7 @@ async function serve(port = 0) {
     world: {
       ...{ clock: systemClock, readingClock: time.reading, log: quietLog, metrics, frames: { dir: '/frames' } },
       ...{ verifier: { name: 'libsodium' }, buses: new Map(), certificate: undefined },
+      writes: { dayBytes: 8_192, syncs: 3 },
     },
     gateway: { spoolDepth: () => 7 },
     metered: [
@@ -59,6 +60,7 @@ describe('the status server', () => {
     const figures = (await get('/metrics')).text;
     expect(figures).toContain('gtx_gateway_readings_total{meter="aa"} 3');
     expect(figures).toContain('gtx_gateway_spool_depth 7');
+    expect(figures).toContain('gtx_gateway_disk_written_bytes_day 8192');
     expect(JSON.parse((await get('/api/v1/status')).text)).toMatchObject({
       broker: { url: 'mqtt://second', online: true },
       spool: { depth: 7, bytes: 99 },
