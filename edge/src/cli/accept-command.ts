@@ -50,6 +50,6 @@ async function meterIdOf(config: GatewayConfig, name: string): Promise<MeterId> 
     const names = config.meters.map((one) => one.name).join(', ');
     throw new StartError(`there is no meter "${name}": the configuration has ${names}`);
   }
-  const { meterId } = await keyStore(config).meter(meter.name, plateOf(meter), false);
+  const { meterId } = await keyStore(config, { isSigning: false }).meter(meter.name, plateOf(meter), false);
   return asMeterId(toHex(meterId));
 }

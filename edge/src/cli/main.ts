@@ -31,6 +31,7 @@ export function declareCommands(program: Command): void {
   gatewayCommands(program);
   statementCommand(program);
   acceptCommand(program);
+  keyCommands(program);
   toolCommands(program);
   rescueCommands(program);
   doctorCommand(program);
@@ -66,6 +67,15 @@ function gatewayCommands(program: Command): void {
   command(program, 'frames', "print the meters' raw replies of the last day")
     .option('--meter <name>', 'only this meter')
     .action(({ config, meter }: ConfigOption & { meter?: string }) => frames(loadGatewayConfig(config), meter));
+}
+
+function keyCommands(program: Command): void {
+  command(program, 'encrypt-keys', 'encrypt the key files by the passphrase; the gateway must not run').action(
+    async ({ config }: ConfigOption) => {
+      const { encryptKeys } = await import('./key-commands.js');
+      await encryptKeys(loadGatewayConfig(config));
+    },
+  );
 }
 
 function statementCommand(program: Command): void {

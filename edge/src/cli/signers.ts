@@ -12,7 +12,7 @@ export interface NamedSigner {
 
 /** Lists the meters and points of a configuration, meters first. Rejects with `KeyError` for a missing key. */
 export async function signersOf(config: GatewayConfig): Promise<NamedSigner[]> {
-  const keys = keyStore(config);
+  const keys = keyStore(config, { isSigning: false });
   const meters = [];
   for (const meter of config.meters)
     meters.push({ config: meter, key: await keys.meter(meter.name, plateOf(meter), false) });

@@ -86,7 +86,7 @@ async function offsetsOf(config: GatewayConfig, meterId: string): Promise<Pick<S
 }
 
 async function chooseKey(config: GatewayConfig, wanted: string | undefined): Promise<{ name: string; key: MeterKey }> {
-  const keys = keyStore(config);
+  const keys = keyStore(config, { isSigning: false });
   const meters = [];
   for (const meter of config.meters)
     meters.push({ config: meter, key: await keys.meter(meter.name, plateOf(meter), false) });

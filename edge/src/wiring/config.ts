@@ -80,6 +80,7 @@ const schema = z.strictObject({
   name,
   /** Folder of the user's own profiles, beside the shipped ones. */
   profiles_dir: path.optional(),
+  keys: z.strictObject({ passphrase_file: path.optional() }).optional(),
   /** A list of one; `brokers` takes several, the preferred one first. */
   broker: broker.optional(),
   brokers: z.array(broker).min(1).max(8).optional(),

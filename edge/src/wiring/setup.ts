@@ -8,6 +8,7 @@ import { operatorErrorOf, systemRandom } from '@gridtokenx/runtime/node';
 
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { KeyStore, type MeterKey } from '../adapters/keys/key-store.js';
+import { findSealer } from '../adapters/keys/passphrase.js';
 import { lockDirectory } from '../adapters/lock/lock.js';
 
 import { openSpool } from '../adapters/spool/spool.js';
@@ -48,8 +49,13 @@ export async function takeDirectory(config: GatewayConfig): Promise<void> {
   }
 }
 
-export function keyStore(config: GatewayConfig, disk: Disk = nodeDisk): KeyStore {
-  return new KeyStore(disk, join(config.data_dir, 'keys'), systemRandom);
+/**
+ * Opens the keys. `isSigning` false: encrypted keys need no passphrase, and sign nothing. Throws `OperatorError` for a
+ * passphrase that cannot be read.
+ */
+export function keyStore(config: GatewayConfig, { disk = nodeDisk as Disk, isSigning = true } = {}): KeyStore {
+  const sealer = isSigning ? findSealer(config.keys?.passphrase_file, systemRandom) : null;
+  return new KeyStore(disk, join(config.data_dir, 'keys'), systemRandom, { sealer, isSigning });
 }
 
 /** Returns the directory of the signed messages. */
@@ -106,7 +112,7 @@ interface Keyed {
  */
 export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<SetUp> {
   const { disk = nodeDisk } = ports;
-  const keys = keyStore(config, disk);
+  const keys = keyStore(config, { disk });
   const gateway = await keys.gateway(false);
   await disk.makeDir(stateDir(config)).catch(() => {});
   const keyed = await openKeys(config, keys);

@@ -13,6 +13,8 @@ import {
 export interface Sodium extends SodiumVerify {
   crypto_sign_seed_keypair(publicKey: Buffer, secretKey: Buffer, seed: Buffer): void;
   crypto_sign_detached(signature: Buffer, message: Buffer, secretKey: Buffer): void;
+  crypto_pwhash(out: Buffer, password: Buffer, salt: Buffer, passes: number, memoryBytes: number, kind: number): void;
+  readonly crypto_pwhash_ALG_ARGON2ID13: number;
   crypto_hash_sha256(out: Buffer, input: Uint8Array): void;
 }
 
@@ -85,4 +87,22 @@ export function sodiumSigner(seed: Uint8Array): Signer {
       return new Uint8Array(signature);
     },
   };
+}
+
+/** Cost of one guess of a passphrase. */
+export interface Argon2Cost {
+  readonly passes: number;
+  readonly memoryKib: number;
+}
+
+/**
+ * Returns 32 bytes of Argon2id (RFC 9106, one lane) over a passphrase and a salt of 16 bytes. Blocks the thread for the
+ * time that the cost demands. Throws an `Error` for another length of salt, and when the memory is not there.
+ */
+export function argon2id(passphrase: Uint8Array, salt: Uint8Array, { passes, memoryKib }: Argon2Cost): Uint8Array {
+  const out = Buffer.alloc(32);
+  const native = sodium();
+  const [password, grains] = [Buffer.from(passphrase), Buffer.from(salt)];
+  native.crypto_pwhash(out, password, grains, passes, memoryKib * 1024, native.crypto_pwhash_ALG_ARGON2ID13);
+  return new Uint8Array(out);
 }

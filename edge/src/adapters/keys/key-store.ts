@@ -1,21 +1,10 @@
-import { chmodSync } from 'node:fs';
-import { fromHex, isTorsionFreeKey, meterId, pointId, type Signer, toHex } from '@gridtokenx/protocol';
-import { OperatorError, type Random } from '@gridtokenx/runtime/core';
-import { refuseReadableByOthers, sodiumSigner } from '@gridtokenx/runtime/node';
+import { meterId, pointId, type Signer, toHex } from '@gridtokenx/protocol';
+import type { Random } from '@gridtokenx/runtime/core';
 import type { Disk } from '../../domain/ports.js';
+import { KeyError } from './key-error.js';
+import { hex, KeyFiles, type KeyFilesOptions } from './key-files.js';
 
-/** Reports a key that cannot be used; the message says what to do. */
-export class KeyError extends OperatorError {
-  override readonly name = 'KeyError';
-
-  /** True where the file was good once and is not any more. */
-  readonly isDamage: boolean;
-
-  constructor(problem: string, isDamage = false) {
-    super({ code: 'key', problem, advice: '' });
-    this.isDamage = isDamage;
-  }
-}
+export { KeyError } from './key-error.js';
 
 export interface Plate {
   readonly manufacturer: string;
@@ -31,30 +20,27 @@ export interface MeterKey {
   readonly file: string;
 }
 
+const GATEWAY = 'gateway.json';
+
 /**
  * Keeps keys as files of mode 0600 below `dir` [gateway §2]. Keys are created here and never leave; a meter's salt is
  * stored with its key. Hardware keys will implement the same `Signer` port later.
  */
 export class KeyStore {
-  readonly #disk: Disk;
-  readonly #dir: string;
+  readonly files: KeyFiles;
   readonly #random: Random;
 
-  constructor(disk: Disk, dir: string, random: Random) {
-    this.#disk = disk;
-    this.#dir = dir;
+  constructor(disk: Disk, dir: string, random: Random, options: KeyFilesOptions = {}) {
+    this.files = new KeyFiles(disk, dir, options);
     this.#random = random;
   }
 
   /** Returns the gateway's own key; creates it if `create` and there is none. Throws `KeyError`. */
   async gateway(create: boolean): Promise<Signer> {
-    const found = await this.#read('gateway.json');
-    if (found) return this.#signerOf(found, 'gateway.json');
+    const found = await this.files.read(GATEWAY);
+    if (found) return this.files.signerOf(found, GATEWAY);
     if (!create) throw new KeyError('there is no gateway key yet: run "init" first');
-    const seed = this.#random.bytes(32);
-    const signer = sodiumSigner(seed);
-    await this.#write('gateway.json', { version: 1, seed: toHex(seed), public_key: toHex(signer.publicKey) });
-    return signer;
+    return this.files.signerOf(await this.files.write(GATEWAY, this.#random.bytes(32), {}), GATEWAY);
   }
 
   /**
@@ -63,12 +49,12 @@ export class KeyStore {
    */
   async meter(name: string, plate: Plate, create: boolean): Promise<MeterKey> {
     const file = `meter-${name}.json`;
-    let found = await this.#read(file);
+    let found = await this.files.read(file);
     if (!found) {
       if (!create) throw new KeyError(`there is no key for meter ${name} yet: run "init" first`);
-      const [pair, salt] = [this.#newPair(), this.#random.bytes(16)];
-      found = { version: 1, ...pair, salt: toHex(salt), ...plate, meter_id: toHex(meterId({ salt, ...plate })) };
-      await this.#write(file, found);
+      const [seed, salt] = [this.#random.bytes(32), this.#random.bytes(16)];
+      const fields = { salt: toHex(salt), ...plate, meter_id: toHex(meterId({ salt, ...plate })) };
+      found = await this.files.write(file, seed, fields);
     }
     for (const part of ['manufacturer', 'model', 'serial'] as const) {
       if (found[part] !== plate[part]) {
@@ -78,8 +64,8 @@ export class KeyStore {
     }
     const salt = hex(found.salt, 16, file);
     const id = meterId({ salt, ...plate });
-    this.#check(found.meter_id, id, `${this.#dir}/${file}: its salt does not match its meter_id`);
-    return { signer: this.#signerOf(found, file), meterId: id, file: `${this.#dir}/${file}` };
+    this.#check(found.meter_id, id, `${this.files.dir}/${file}: its salt does not match its meter_id`);
+    return { signer: this.files.signerOf(found, file), meterId: id, file: `${this.files.dir}/${file}` };
   }
 
   /**
@@ -89,29 +75,16 @@ export class KeyStore {
   async point(name: string, production: Uint8Array, consumption: Uint8Array, create: boolean): Promise<MeterKey> {
     const file = `point-${name}.json`;
     const id = pointId(production, consumption);
-    let found = await this.#read(file);
+    let found = await this.files.read(file);
     if (!found) {
       if (!create) throw new KeyError(`there is no key for point ${name} yet: run "init" first`);
-      found = { version: 1, ...this.#newPair(), point: toHex(id) };
-      await this.#write(file, found);
+      found = await this.files.write(file, this.#random.bytes(32), { point: toHex(id) });
     }
     if (found.point !== toHex(id)) {
       const what = `the key of point ${name} was made for other meters than the configuration names`;
       throw new KeyError(`${what}: one key serves one point; give the new point a new name`);
     }
-    return { signer: this.#signerOf(found, file), meterId: id, file: `${this.#dir}/${file}` };
-  }
-
-  #newPair(): { readonly seed: string; readonly public_key: string } {
-    const seed = this.#random.bytes(32);
-    return { seed: toHex(seed), public_key: toHex(sodiumSigner(seed).publicKey) };
-  }
-
-  #signerOf(found: Record<string, unknown>, file: string): Signer {
-    const signer = sodiumSigner(hex(found.seed, 32, file));
-    if (!isTorsionFreeKey(signer.publicKey)) throw new KeyError(`${file} holds no usable key`);
-    this.#check(found.public_key, signer.publicKey, `${this.#dir}/${file}: its seed does not match its public_key`);
-    return signer;
+    return { signer: this.files.signerOf(found, file), meterId: id, file: `${this.files.dir}/${file}` };
   }
 
   /**
@@ -123,29 +96,4 @@ export class KeyStore {
     if (recorded === undefined || recorded === toHex(made)) return;
     throw new KeyError(`${problem}: restore it from a backup of the data directory`, true);
   }
-
-  async #read(file: string): Promise<Record<string, unknown> | null> {
-    const path = `${this.#dir}/${file}`;
-    const bytes = await this.#disk.read(path);
-    if (!bytes) return null;
-    refuseReadableByOthers(path);
-    try {
-      const value = JSON.parse(Buffer.from(bytes).toString('utf8')) as Record<string, unknown>;
-      if (value.version === 1) return value;
-    } catch {
-      // Falls through to the message below.
-    }
-    throw new KeyError(`${path} is damaged: restore it from a backup of the data directory`, true);
-  }
-
-  async #write(file: string, value: Record<string, unknown>): Promise<void> {
-    await this.#disk.makeDir(this.#dir);
-    if (process.platform !== 'win32') chmodSync(this.#dir, 0o700);
-    await this.#disk.replace(`${this.#dir}/${file}`, Buffer.from(`${JSON.stringify(value)}\n`));
-  }
-}
-
-function hex(value: unknown, length: number, file: string): Uint8Array {
-  if (typeof value === 'string' && /^[0-9a-f]*$/.test(value) && value.length === 2 * length) return fromHex(value);
-  throw new KeyError(`${file} is damaged: restore it from a backup of the data directory`, true);
 }
