@@ -68,7 +68,7 @@ describe('docs/specs/gateway.md', () => {
         bytes: (length) => new Uint8Array(length).fill(7),
         fraction: () => 0,
       });
-      await keys.gateway(true);
+      await keys.gateway(true, { binding: { source: 'unbound' }, rebound: [] });
       await keys.meter('m', { manufacturer: 'a', model: 'b', serial: 'c' }, true);
       await keys.point('p', new Uint8Array(16), new Uint8Array(16).fill(1), true);
       const written = (name: string) => Object.keys(JSON.parse(readFileSync(join(dir, name), 'utf8')));

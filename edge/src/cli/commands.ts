@@ -10,10 +10,13 @@ import { provedVerifier, readRegularFile, systemClock, systemRandom } from '@gri
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { lineOf } from '../adapters/frames/line.js';
 import { readFrames } from '../adapters/frames/ring.js';
+import { bindTo } from '../adapters/keys/binding.js';
+import { readHardware } from '../adapters/keys/hardware.js';
 import type { MeterKey } from '../adapters/keys/key-store.js';
 import { firstSerial } from '../domain/commissioning/first-read.js';
 import type { MeterSample } from '../domain/ports.js';
 import { contentOf, type SignedMessage } from '../domain/signed-message.js';
+import { checkBinding } from '../wiring/binding.js';
 import { enrolmentWindow, openEnrolmentClock, untilKnown } from '../wiring/clocks.js';
 import type { GatewayConfig, MeterConfig } from '../wiring/config.js';
 import { pointEnrolment, pointKeys } from '../wiring/points.js';
@@ -39,12 +42,13 @@ export async function init(config: GatewayConfig): Promise<void> {
   await takeDirectory(config);
   refuseUnwritableFolder('data_dir', config.data_dir);
   const keys = keyStore(config);
-  const gateway = await keys.gateway(true);
+  const gateway = await keys.gateway(true, { binding: bindTo(readHardware(), systemRandom) });
+  const boundTo = await checkBinding(keys);
   const meters = [];
   for (const meter of config.meters)
     meters.push({ config: meter, key: await keys.meter(meter.name, plateOf(meter), true) });
   const points = await pointKeys(config, keys, meters, true);
-  console.log(JSON.stringify(identityOf(gateway, [...meters, ...points])));
+  console.log(JSON.stringify({ ...identityOf(gateway, [...meters, ...points]), bound_to: boundTo }));
 }
 
 /**

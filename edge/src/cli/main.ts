@@ -76,6 +76,12 @@ function keyCommands(program: Command): void {
       await encryptKeys(loadGatewayConfig(config));
     },
   );
+  command(program, 'rebind', 'bind the keys to this machine after a repair; the gateway must not run')
+    .requiredOption('--reason <text>', 'why the machine is another one; it is stored')
+    .action(async ({ config, reason }: ConfigOption & { reason: string }) => {
+      const { rebindKeys } = await import('./key-commands.js');
+      await rebindKeys(loadGatewayConfig(config), reason);
+    });
 }
 
 function statementCommand(program: Command): void {

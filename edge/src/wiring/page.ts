@@ -33,6 +33,7 @@ export function statusOf(config: GatewayConfig, parts: PageParts): Record<string
     name: config.name,
     version: VERSION,
     gateway: base58Encode(found.gateway.publicKey),
+    bound_to: found.boundTo,
     broker: { url: uplink.brokerUrl, online: uplink.online },
     clock: {
       now_ms: readingClock.nowMs(),

@@ -20,6 +20,7 @@ import type { Side } from '../domain/signing/connection-point.js';
 import { MeterJournal } from '../domain/signing/meter-journal.js';
 import { FRESH_STATE, type MeterState } from '../domain/signing/meter-state.js';
 import { openFloor, type RecoveredMeter, RecoveryScan } from '../domain/signing/recovery.js';
+import { checkBinding, type Hardware } from './binding.js';
 import type { GatewayConfig, MeterConfig } from './config.js';
 import { checkNetwork, foreignKey, idOf, openKeys } from './open-keys.js';
 import { inputsFrom, type PlannedPoint, type SetUpPoint } from './points.js';
@@ -77,6 +78,8 @@ export interface SetUpMeter {
 
 export interface SetUp {
   readonly gateway: Signer;
+  /** Source of the hardware's number that the keys are bound to, or `unbound`. */
+  readonly boundTo: string;
   readonly spool: Spool;
   readonly damage: SpoolDamage;
   readonly meters: readonly SetUpMeter[];
@@ -92,6 +95,8 @@ export interface SetUp {
 export interface SetUpPorts {
   /** Default: the machine's disk. */
   readonly disk?: Disk;
+  /** Default: the machine's hardware. */
+  readonly hardware?: Hardware;
   readonly readingClock: ReadingClock;
   readonly clock: Clock;
   readonly verifier: Verifier;
@@ -114,6 +119,7 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
   const { disk = nodeDisk } = ports;
   const keys = keyStore(config, { disk });
   const gateway = await keys.gateway(false);
+  const boundTo = await checkBinding(keys, ports.hardware);
   await disk.makeDir(stateDir(config)).catch(() => {});
   const keyed = await openKeys(config, keys);
   const states = new Map<MeterId, FoundState>();
@@ -165,7 +171,7 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
     const found = { production: inputs('production'), consumption: inputs('consumption') };
     return opened ? [{ ...point, ...opened, inputs: found }] : [];
   });
-  return { gateway, spool, damage, acks, meters, points, faults, notes };
+  return { gateway, boundTo, spool, damage, acks, meters, points, faults, notes };
 }
 
 /** Returns the first 16 bytes of SHA-256 over this program's files, in the order of their names. */

@@ -2,7 +2,7 @@ import { meterId, pointId, type Signer, toHex } from '@gridtokenx/protocol';
 import type { Random } from '@gridtokenx/runtime/core';
 import type { Disk } from '../../domain/ports.js';
 import { KeyError } from './key-error.js';
-import { hex, KeyFiles, type KeyFilesOptions } from './key-files.js';
+import { hex, type KeyFields, KeyFiles, type KeyFilesOptions } from './key-files.js';
 
 export { KeyError } from './key-error.js';
 
@@ -20,7 +20,8 @@ export interface MeterKey {
   readonly file: string;
 }
 
-const GATEWAY = 'gateway.json';
+/** Name of the file with the gateway's own key. */
+export const GATEWAY_FILE = 'gateway.json';
 
 /**
  * Keeps keys as files of mode 0600 below `dir` [gateway §2]. Keys are created here and never leave; a meter's salt is
@@ -35,12 +36,14 @@ export class KeyStore {
     this.#random = random;
   }
 
-  /** Returns the gateway's own key; creates it if `create` and there is none. Throws `KeyError`. */
-  async gateway(create: boolean): Promise<Signer> {
-    const found = await this.files.read(GATEWAY);
-    if (found) return this.files.signerOf(found, GATEWAY);
+  /**
+   * Returns the gateway's own key; creates it if `create` and there is none, with `fields` beside it. Throws `KeyError`.
+   */
+  async gateway(create: boolean, fields: KeyFields = {}): Promise<Signer> {
+    const found = await this.files.read(GATEWAY_FILE);
+    if (found) return this.files.signerOf(found, GATEWAY_FILE);
     if (!create) throw new KeyError('there is no gateway key yet: run "init" first');
-    return this.files.signerOf(await this.files.write(GATEWAY, this.#random.bytes(32), {}), GATEWAY);
+    return this.files.signerOf(await this.files.write(GATEWAY_FILE, this.#random.bytes(32), fields), GATEWAY_FILE);
   }
 
   /**
