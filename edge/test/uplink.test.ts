@@ -37,7 +37,7 @@ describe('a session', () => {
     expect([clientId, username]).toEqual([name, name]);
     const expected = { broker: 'broker-name', clientId: name, nowSeconds: run.time.nowMs() / 1000, leewaySeconds: 0 };
     const token = openToken(password, gateway.publicKey, verifier, expected);
-    expect(session.subscribed).toEqual([`gtx/v1/${name}/ack/+`, `gtx/v1/${name}/command`]);
+    expect(session.subscribed).toEqual([`gtx/v1/${name}/ack/+`, `gtx/v1/${name}/command`, statusTopic]);
     const [status] = session.published;
     expect(will?.topic).toBe(statusTopic);
     expect(status).toMatchObject({ topic: statusTopic, retain: true });

@@ -1,4 +1,4 @@
-import { type Ack, EventCode, type PublicKeyText, windowOf } from '@gridtokenx/protocol';
+import { type Ack, EventCode, type MeterId, type PublicKeyText, windowOf } from '@gridtokenx/protocol';
 import {
   BackOff,
   type Clock,
@@ -72,6 +72,8 @@ export interface GatewayFindings {
   readonly background: readonly string[];
   readonly spool: string | null;
   readonly broker: string | null;
+  /** Names another gateway that uses this gateway's key. */
+  readonly clone: string | null;
   /** Says why no statement is signed, and which sources contradict each other; empty when statements are signed. */
   readonly clock: readonly string[];
   /** Describes the last step of the clock; null when there was none lately. */
@@ -151,6 +153,7 @@ export class Gateway {
       background: [...(this.#options.notes ?? []), ...this.#background.problems],
       spool: spool.problem(),
       broker: this.#uplink?.problem ?? null,
+      clone: this.#uplink?.cloneProblem ?? null,
       clock: [this.#options.clockProblem?.(), this.#clockNews.problem].filter((words) => typeof words === 'string'),
       step: this.#clockNews.step,
     };
@@ -254,16 +257,23 @@ export class Gateway {
    */
   async #continueAboveSeen({ id, name, journal }: Metered): Promise<void> {
     const seen = this.#options.acks.highest(id);
-    if (seen.highestSeen < journal.nextSeq) return;
+    const isAbove = seen.highestSeen >= journal.nextSeq;
+    const isForeign = !isAbove && seen.highestSeen >= journal.runFirstSeq && seen.highestSeen > this.#sentThrough(id);
+    if (!isAbove && !isForeign) return;
+    if (isForeign) this.#uplink?.foreignMessage(name);
     this.#options.log.warn(
       { event: 'older_image_restored', meter: name, highestSeen: seen.highestSeen.toString() },
-      'Somebody restored an older image of the data directory',
+      'Somebody restored an older image of the data directory, or uses a copy of it',
     );
     const windowNow = this.isSynchronised ? windowOf(this.#options.readingClock.nowMs()) : null;
-    if (await journal.continueAfterRestore(seen, windowNow)) return;
+    if (await journal.continueAfterRestore(seen, windowNow, isForeign)) return;
     this.#jumps.add(
       `an oracle has seen seq ${seen.highestSeen} of ${name}, far above ours: the gateway refuses to continue there, ask your utility`,
     );
+  }
+
+  #sentThrough(id: MeterId): bigint {
+    return this.#uplink?.sentThrough(id) ?? 0n;
   }
 
   /** Runs background work in real time: saves acks, declares what is gone, keeps the spool within its bytes. */

@@ -4,7 +4,7 @@ import { gatewayHealth } from '../../src/wiring/health.js';
 
 const WELL: GatewayFindings = {
   ...{ enrolment: [], meters: [], restored: [], background: [] },
-  ...{ spool: null, broker: null, clock: [], step: null },
+  ...{ spool: null, broker: null, clone: null, clock: [], step: null },
 };
 
 test('what others read of a gateway that has gone says nothing of its connection, which is made before each session', () => {

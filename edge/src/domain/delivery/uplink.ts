@@ -6,14 +6,17 @@ import {
   fromHex,
   type GatewayStatus,
   liveStream,
+  type MeterId,
   openAck,
   type PublicKeyText,
+  parseGatewayStatus,
   parseTopic,
   subscriptions,
   type Verifier,
 } from '@gridtokenx/protocol';
 import { type Clock, type Logger, sleep } from '@gridtokenx/runtime/core';
 import type { Counters } from '../ports.js';
+import { CloneWatch } from './clone-watch.js';
 import type { Packet } from './packet.js';
 import type { Broker, OpenBroker } from './ports.js';
 import type { SendScheduler } from './send-scheduler.js';
@@ -54,16 +57,21 @@ export class Uplink {
   /** Name of the session; null while there is none. */
   #session: string | null = null;
   readonly #strangers = new Set<PublicKeyText>();
+  readonly #clones: CloneWatch;
+  /** The highest seq of each meter that was given to the broker in this run. */
+  readonly #sent = new Map<MeterId, bigint>();
   #released = false;
+  #wasHolding = false;
   #poked = false;
   #wake: () => void = () => {};
 
   constructor(options: UplinkOptions) {
     this.#options = options;
-    const { gateway } = options;
+    const { gateway, clock } = options;
+    this.#clones = new CloneWatch(clock);
     this.#statusTopic = formatTopic({ kind: 'gateway-status', gateway });
     this.#broker = options.openBroker({
-      subscriptions: subscriptions.gateway(gateway),
+      subscriptions: [...subscriptions.gateway(gateway), this.#statusTopic],
       status: { topic: this.#statusTopic, text: (isOnline, session) => this.#statusText(isOnline, session) },
       onMessage: (topic, payload) => this.#receive(topic, payload),
       onConnected: (session) => this.#connected(session),
@@ -85,6 +93,21 @@ export class Uplink {
   /** Lists oracles that sent genuine acks for this gateway and that the configuration does not name. */
   get strangers(): readonly PublicKeyText[] {
     return [...this.#strangers];
+  }
+
+  /** Names another gateway that uses this key; null while there is none. */
+  get cloneProblem(): string | null {
+    return this.#clones.problem;
+  }
+
+  /** Returns the highest seq of a meter that this run has sent; 0 for none. */
+  sentThrough(meterId: MeterId): bigint {
+    return this.#sent.get(meterId) ?? 0n;
+  }
+
+  /** Records that an oracle has a message of this meter which this run never sent. */
+  foreignMessage(meter: string): void {
+    this.#clones.foreignMessage(meter);
   }
 
   /** Allows sending: from now on no restored image can repeat a seq. */
@@ -118,6 +141,7 @@ export class Uplink {
   }
 
   #statusText(isOnline: boolean, session: string): string {
+    this.#clones.opens(session);
     return JSON.stringify({ online: isOnline, session, ...this.#options.status(isOnline) });
   }
 
@@ -130,6 +154,7 @@ export class Uplink {
   #connected(session: string): void {
     const { counters, outbox, onSubscribed, clock } = this.#options;
     this.#session = session;
+    this.#clones.connected(this.#broker.url);
     counters.add('connects');
     onSubscribed();
     if (this.#released) outbox.connected(clock.monotonicMs());
@@ -145,7 +170,11 @@ export class Uplink {
   #tick(): void {
     const { outbox, clock, counters } = this.#options;
     if (this.#session === null) return;
-    if (outbox.checkProgress(clock.monotonicMs())) counters.add('resends');
+    const isHolding = this.#clones.isHolding;
+    // Sends again from the watermarks: by now the acks state what another gateway sent.
+    if (this.#wasHolding && !isHolding && this.#released) outbox.connected(clock.monotonicMs());
+    this.#wasHolding = isHolding;
+    if (!isHolding && outbox.checkProgress(clock.monotonicMs())) counters.add('resends');
     this.poke();
   }
 
@@ -167,14 +196,15 @@ export class Uplink {
     while (!stop.aborted) {
       this.#poked = false;
       const session = this.#session;
-      const mayGo = this.#released && session !== null && onTheWay < MAX_PACKETS;
+      const isFree = this.#released && !this.#clones.isHolding;
+      const mayGo = isFree && session !== null && onTheWay < MAX_PACKETS;
       const packet = mayGo ? await this.#options.outbox.next() : null;
       if (!packet) {
         await this.#poking(stop);
         continue;
       }
-      // The packet was for a session that has ended: the next session begins at the watermark.
-      if (session !== this.#session) continue;
+      // The packet was for a session that has ended, or another gateway was noticed: sending begins again at the watermark.
+      if (session !== this.#session || this.#clones.isHolding) continue;
       onTheWay++;
       this.#send(packet, session).then(over, over);
     }
@@ -184,6 +214,8 @@ export class Uplink {
   async #send(packet: Packet, session: string | null): Promise<void> {
     const { counters, log } = this.#options;
     const bytes = Buffer.concat(packet.messages.map((message) => message.bytes));
+    for (const { seq } of packet.messages)
+      if (seq > this.sentThrough(packet.meterId)) this.#sent.set(packet.meterId, seq);
     try {
       await this.#broker.publish(this.#topic(packet), bytes);
       counters.add('publishes', { stream: packet.live ? 'live' : 'backfill' });
@@ -217,6 +249,11 @@ export class Uplink {
 
   #receive(topicText: string, payload: Uint8Array): void {
     const topic = parseTopic(topicText);
+    if (topic?.kind === 'gateway-status') {
+      const status = parseGatewayStatus(Buffer.from(payload).toString('utf8'));
+      if (status) this.#clones.heard(status, this.#broker.url);
+      return;
+    }
     if (topic?.kind !== 'ack') return;
     const { oracles, verifier, counters, gateway, log } = this.#options;
     const oracle = asPublicKeyText(topic.oracle);

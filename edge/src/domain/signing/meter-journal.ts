@@ -84,6 +84,10 @@ export class MeterJournal {
     this.windows.add({ ...reading, steadyMs: null });
   }
 
+  /** Returns the lowest seq that this run may have signed, since the last restored image. */
+  get runFirstSeq(): bigint {
+    return this.#runFirstSeq;
+  }
   get nextSeq(): bigint {
     return this.#chain.nextSeq;
   }
@@ -252,26 +256,30 @@ export class MeterJournal {
   /**
    * Continues above seqs that an oracle has seen and this journal never signed: an older image of the disk was restored
    * [gateway §9.4]. Messages that this run signed meanwhile are never published. `windowNow`: null while the time is
-   * unknown; that window is closed once it is known. Returns false when the jump is refused.
+   * unknown; that window is closed once it is known. `isForeign`: a copy of this gateway has sent a seq
+   * of this run, so all that this run signed is discarded. Returns false when the jump is refused.
    */
   continueAfterRestore(
     seen: { highestSeen: bigint; storedThrough: bigint; highestWindow: Window },
     windowNow: Window | null,
+    isForeign = false,
   ): Promise<boolean> {
     return this.#serial.run(async () => {
-      if (seen.highestSeen < this.nextSeq) return true;
-      if (seen.highestSeen - this.nextSeq > MAX_JUMP) return false;
-      await this.#chain.continueAt(seen.highestSeen + 1n);
+      const newest = this.nextSeq - 1n;
+      if (seen.highestSeen <= newest && !isForeign) return true;
+      const last = seen.highestSeen > newest ? seen.highestSeen : newest;
+      if (last - this.nextSeq > MAX_JUMP) return false;
+      await this.#chain.continueAt(last + 1n);
       const through = latestWindow(seen.highestWindow, windowNow ?? seen.highestWindow);
       if (windowNow === null) this.#restoredAtMs = this.#readingClock.steadyMs();
-      const discarded = [...this.state.discarded, { first: this.#runFirstSeq, last: seen.highestSeen }];
+      const discarded = [...this.state.discarded, { first: this.#runFirstSeq, last }];
       const closedThrough = latestWindow(this.state.closedThrough, through);
       await this.#chain.store({ discarded, closedThrough, statement: null });
       this.windows.dropThrough(through);
       this.#merkle = new MerkleBuilder();
-      await this.#chain.event(EventCode.continuedAfterRestore, { value: seen.highestSeen + 1n });
-      await this.#chain.declare(seen.storedThrough + 1n, seen.highestSeen, GapReason.restored);
-      this.#runFirstSeq = seen.highestSeen + 1n;
+      await this.#chain.event(EventCode.continuedAfterRestore, { value: last + 1n });
+      await this.#chain.declare(seen.storedThrough + 1n, last, GapReason.restored);
+      this.#runFirstSeq = last + 1n;
       return true;
     });
   }

@@ -30,6 +30,7 @@ class Parts {
   enrolled = true;
   startFailure: string | null = null;
   uplinkProblem: string | null = null;
+  cloneProblem: string | null = null;
   buses: string[] = [];
   certificate: string | null = null;
   free = 1e12;
@@ -44,7 +45,7 @@ class Parts {
     const { spool } = await openSpool(disk, '/spool', time, () => {}, SEGMENT_BYTES);
     const parts = this;
     const journal = {
-      ...{ state: { discarded: [] }, nextSeq: 1n, statedThrough: 0n },
+      ...{ state: { discarded: [] }, nextSeq: 1n, runFirstSeq: 1n, statedThrough: 0n },
       start: async () => {
         if (parts.startFailure) throw new Error(parts.startFailure);
       },
@@ -81,7 +82,10 @@ class Parts {
       get problem() {
         return parts.uplinkProblem;
       },
-      ...{ run: async () => {}, release() {}, poke() {}, online: true, strangers: [] },
+      get cloneProblem() {
+        return parts.cloneProblem;
+      },
+      ...{ run: async () => {}, release() {}, poke() {}, online: true, strangers: [], sentThrough: () => 0n },
     } as unknown as Uplink;
     const ackWatch = new AckWatch({
       ...{ acks, spool: { count: () => this.waiting, highest: () => 9n }, clock: time },
@@ -177,6 +181,9 @@ export const gatewayStages: Readonly<Record<GatewayCondition, Stage>> = {
   oracles: stage(/no oracle acknowledged anything for 1\d min while connected/, async (parts) => {
     parts.waiting = 1;
     await parts.time.advance(660_000);
+  }),
+  'another gateway': stage(/another gateway with this key is online/, (parts) => {
+    parts.cloneProblem = 'another gateway with this key is online';
   }),
   clock: stage(/not synchronised/, (parts) => {
     parts.time.reading.uncertainty = null;
