@@ -28,6 +28,7 @@ export const ORACLE_CONDITIONS = [
   'time series',
   'clock',
   'quota',
+  'copied keys',
   'disk space',
 ] as const;
 export type OracleCondition = (typeof ORACLE_CONDITIONS)[number];
@@ -44,6 +45,8 @@ export interface OracleParts {
   readonly clock: { check(): string | null };
   /** Meters that send more than their quota, in words. */
   readonly overQuota: () => Finding;
+  /** Keys that two gateways use, in words. */
+  readonly copiedKeys: () => Finding;
   readonly diskSpace: () => string | null;
   /** Returns real time, ms. */
   readonly now: () => number;
@@ -76,6 +79,7 @@ export function oracleHealth(parts: OracleParts): { report(): HealthReport } {
     'time series': () => parts.series.problem(),
     clock: () => parts.clock.check(),
     quota: parts.overQuota,
+    'copied keys': parts.copiedKeys,
     'disk space': parts.diskSpace,
   };
   return new Health(checks, now);

@@ -64,6 +64,7 @@ function healthOf({ config, path, clock }: Environment, parts: ServedParts): Pag
     ...{ broker: uplink, intake, database, registry, settlements: chain.settlements, series, clock: backwards },
     certificate: () => certificates.problems(),
     overQuota: () => views.overQuota(clock.nowMs()),
+    copiedKeys: () => [...parts.gateways.copied(), ...views.suspended(registry)],
     diskSpace: diskSpace(path(config.data_dir), () => clock.monotonicMs()),
     now: () => clock.nowMs(),
   });

@@ -1,4 +1,4 @@
-import { asWindow, Reason } from '@gridtokenx/protocol';
+import { asPublicKeyText, asWindow, Reason } from '@gridtokenx/protocol';
 import { GATEWAY, NOW_MS, testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
 import {
   FakeRegistry,
@@ -118,5 +118,20 @@ describe('more contradictions than are kept', () => {
     const rows = test.database.sqlite.prepare('SELECT count(*) AS n FROM messages WHERE verdict = 8').get();
     expect(rows?.n).toBe(4);
     expect(test.views.meter(meter).counts.find((c) => c.verdict === Reason.equivocation)?.n).toBe(9);
+  });
+
+  it('names the gateway that brought them until the key is rotated', () => {
+    const registry = new FakeRegistry(meter);
+    const test = testLedger(registry);
+    const log = new JournalBuilder(meter, signerOf(1));
+    test.take([log.enrolment(), log.reading({ powerW: 1 })]);
+    expect(test.views.suspended(registry)).toEqual([]);
+    log.seq = 1n;
+    test.take([log.reading({ powerW: 2 })]);
+    expect(test.views.suspended(registry)).toEqual([
+      `the key of meter ${meter.meterId} signed two messages for one place (gateway ${asPublicKeyText(GATEWAY)}): stop a copy of the gateway, then rotate the key`,
+    ]);
+    registry.set(rotatedAfter(INITIAL_WINDOW));
+    expect(test.views.suspended(registry)).toEqual([]);
   });
 });

@@ -41,7 +41,7 @@ it('a low balance is said before it ends, one that is enough is not', () => {
       registry: { asOf: { chainSlot: 1, fetchedAtMs: 1 }, problem: null },
       ...{ certificate: () => null, series: { problem: () => null }, clock: { look: () => null } },
       settlements: { chainHealth: () => ({ balanceLamports: lamports }) },
-      ...{ overQuota: () => null, diskSpace: () => null, now: () => 1 },
+      ...{ overQuota: () => null, copiedKeys: () => null, diskSpace: () => null, now: () => 1 },
     } as unknown as OracleParts;
     return JSON.stringify(oracleHealth(parts).report());
   };

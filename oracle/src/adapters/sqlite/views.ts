@@ -1,6 +1,8 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import {
   asMeterId,
+  asPublicKeyText,
+  equalBytes,
   isAttestable,
   Kind,
   type MeterId,
@@ -12,7 +14,7 @@ import {
 } from '@gridtokenx/protocol';
 import { MESSAGES_PER_DAY, RESERVED_MESSAGES, refilled } from '../../domain/intake/quota.js';
 import type { LedgerViews, MeterView } from '../../domain/live/ports.js';
-import type { MeterRecord } from '../../domain/ports.js';
+import type { MeterRecord, Registry } from '../../domain/ports.js';
 import type { AttestableStatement, SignedStatement, StatementStore } from '../../domain/settlement/statements.js';
 import type { CountPlace } from '../../domain/verdicts/ports.js';
 import { VERIFIED_CODE } from '../../domain/verdicts/verdict.js';
@@ -193,6 +195,7 @@ export class SqliteViews implements LedgerViews {
         `SELECT kind, verdict, sum(n) AS n FROM counts WHERE meter = '' OR (meter >= 'gateway ' AND meter < 'gateway!')
            GROUP BY kind, verdict HAVING sum(n) <> 0`,
       ),
+      suspended: sqlite.prepare('SELECT meter, key FROM streams WHERE suspended_from IS NOT NULL ORDER BY meter'),
       quotas: sqlite.prepare('SELECT meter, quota_left, quota_ms FROM streams WHERE quota_left < ? ORDER BY meter'),
     };
   }
@@ -202,6 +205,20 @@ export class SqliteViews implements LedgerViews {
     return this.#sql.quotas.all(RESERVED_MESSAGES).flatMap(({ meter, quota_left, quota_ms }) => {
       const { left } = refilled({ left: Number(quota_left), atMs: Number(quota_ms) }, nowMs);
       return left < RESERVED_MESSAGES ? [`meter ${meter} sends more than ${MESSAGES_PER_DAY} messages a day`] : [];
+    });
+  }
+
+  /** Keys in force that signed two messages for one place, with the gateway that brought them. */
+  suspended(registry: Pick<Registry, 'meter'>): string[] {
+    return this.#sql.suspended.all().flatMap(({ meter, key }) => {
+      const meterId = asMeterId(String(meter));
+      const inForce = registry.meter(meterId)?.key;
+      if (!inForce || !equalBytes(inForce, key as Uint8Array)) return [];
+      const gateway = this.gatewayOf(meterId);
+      const who = gateway ? `gateway ${asPublicKeyText(gateway)}` : 'its own messages';
+      return [
+        `the key of meter ${meterId} signed two messages for one place (${who}): stop a copy of the gateway, then rotate the key`,
+      ];
     });
   }
 

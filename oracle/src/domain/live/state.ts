@@ -11,11 +11,13 @@ import type { MeterRecord, Registry } from '../ports.js';
 import { isAccepted, verdictName } from '../verdicts/verdict.js';
 import type { LedgerViews, MeterView, Settlement, Settlements } from './ports.js';
 import { isSeriesTime } from './series-write.js';
+import { SessionWatch } from './session-watch.js';
 
 /** Remembers each gateway's last status, in memory: the broker retains it. */
 export class GatewayStatuses {
   readonly #clock: Clock;
   readonly #entries = new Map<PublicKeyText, { status: GatewayStatus | null; heardAtMs: number }>();
+  readonly #sessions = new SessionWatch();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -23,7 +25,18 @@ export class GatewayStatuses {
 
   /** A status came; null when it was none. */
   status(gateway: Uint8Array, status: GatewayStatus | null): void {
-    this.#entries.set(asPublicKeyText(gateway), { status, heardAtMs: this.#clock.nowMs() });
+    const [name, heardAtMs] = [asPublicKeyText(gateway), this.#clock.nowMs()];
+    this.#entries.set(name, { status, heardAtMs });
+    if (status?.online) this.#sessions.heard(name, status.session, heardAtMs);
+  }
+
+  /** Names each gateway whose key two sessions use by turns. */
+  copied(): string[] {
+    return this.#sessions.alternating(this.#clock.nowMs()).map((gateway) => {
+      const own = this.#entries.get(gateway)?.status?.name;
+      const who = own === undefined ? gateway : `${own} (${gateway})`;
+      return `gateway ${who}: two sessions use its key by turns: stop its copy before both sign the same seq`;
+    });
   }
 
   /** A message came. */

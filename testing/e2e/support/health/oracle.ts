@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asMeterId, asPublicKeyText } from '@gridtokenx/protocol';
-import { diskSpace } from '@gridtokenx/runtime';
+import { type Clock, diskSpace } from '@gridtokenx/runtime';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
 import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-journal';
 import { fixedRandom } from '@gridtokenx/testing-kit/virtual-clock';
@@ -12,6 +12,7 @@ import { BackwardClock } from '#oracle/domain/intake/clock-back.js';
 import { MeterMemory } from '#oracle/domain/intake/meter-memory.js';
 import type { Ledger } from '#oracle/domain/intake/ports.js';
 import { Projector } from '#oracle/domain/live/projector.js';
+import { GatewayStatuses } from '#oracle/domain/live/state.js';
 import type { CaseView } from '#oracle/domain/settlement/disputes/ports.js';
 import { type DriverView, healthOf } from '#oracle/domain/settlement/health.js';
 import { type OracleCondition, oracleHealth } from '#oracle/wiring/health.js';
@@ -38,6 +39,7 @@ class Parts {
   peer = 'signs';
   lamports = 1e9;
   quota: string[] = [];
+  readonly gateways = new GatewayStatuses({ nowMs: () => this.now } as Clock);
   readonly folder = mkdtempSync(join(tmpdir(), 'health-'));
   readonly database = openDatabase(join(this.folder, 'ledger.sqlite'), ledgerMigrations);
   readonly memory = new MeterMemory();
@@ -93,6 +95,7 @@ class Parts {
       series: { problem: () => this.projector.problem },
       clock: this.clock,
       overQuota: () => this.quota,
+      copiedKeys: () => this.gateways.copied(),
       diskSpace: diskSpace('/data', everLater(), () => this.free),
       now: () => this.now,
     }).report();
@@ -189,6 +192,10 @@ export const oracleStages: Readonly<Record<OracleCondition, Stage>> = {
     parts.clockMs -= 3_600_000;
   }),
   quota: stage(/meter aa is over its share/, (parts) => void parts.quota.push('meter aa is over its share')),
+  'copied keys': stage(/gateway cellar .*: two sessions use its key by turns/, ({ gateways }) => {
+    const of = (session: string) => ({ online: true, session, version: '1', name: 'cellar' });
+    for (const session of ['a', 'b', 'a']) gateways.status(new Uint8Array(32), of(session));
+  }),
   'disk space': stage(/\/data: 1 MiB are free/, (parts) => {
     parts.free = 1_048_576;
   }),
