@@ -76,6 +76,13 @@ function keyCommands(program: Command): void {
       await encryptKeys(loadGatewayConfig(config));
     },
   );
+  command(program, 'rotate-key <meter>', 'make the next key of a meter; the gateway must not run')
+    .option('--out <file>', 'JSON file for the utility')
+    .option('--approved', 'the utility has approved it: the next key signs from now on')
+    .action(async (meter: string, options: ConfigOption & { out?: string; approved?: boolean }) => {
+      const { rotateKey } = await import('./rotate-command.js');
+      await rotateKey(loadGatewayConfig(options.config), meter, options);
+    });
   command(program, 'rebind', 'bind the keys to this machine after a repair; the gateway must not run')
     .requiredOption('--reason <text>', 'why the machine is another one; it is stored')
     .action(async ({ config, reason }: ConfigOption & { reason: string }) => {

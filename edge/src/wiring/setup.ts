@@ -25,6 +25,7 @@ import type { GatewayConfig, MeterConfig } from './config.js';
 import { checkNetwork, foreignKey, idOf, openKeys } from './open-keys.js';
 import { inputsFrom, type PlannedPoint, type SetUpPoint } from './points.js';
 import { lineOf, type MeterLine } from './readers.js';
+import { finishRotations } from './rotation.js';
 import { diskBudget, RESERVE_BYTES } from './sizes.js';
 import { StartError } from './start-error.js';
 import { type FoundState, openAcks, readState, stateDir, statePath, storeState, usableState } from './states.js';
@@ -132,17 +133,9 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
     inputsFrom: (id) => needed.get(id),
     floor: (id) => openFloor(states.get(id)?.state ?? FRESH_STATE),
   });
-  const { spool, damage } = await openSpool(
-    disk,
-    spoolDir(config),
-    ports.clock,
-    scan,
-    diskBudget(config).segmentBytes,
-    {
-      commitMs: config.commit_ms,
-      reserveBytes: RESERVE_BYTES,
-    },
-  );
+  const { segmentBytes } = diskBudget(config);
+  const kept = { commitMs: config.commit_ms, reserveBytes: RESERVE_BYTES };
+  const { spool, damage } = await openSpool(disk, spoolDir(config), ports.clock, scan, segmentBytes, kept);
   const acks = await openAcks(disk, config);
   const faults: string[] = [...keyed.faults];
   const notes: string[] = [];
@@ -161,7 +154,9 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
     const parts = { ...ports, signer: of.key.signer, spool, store, ...(gapMs === undefined ? {} : { gapMs }) };
     return { journal: new MeterJournal(identity, usable.state, recovered, parts), recovered };
   };
-  const meters = keyed.meters.flatMap((one): SetUpMeter[] => {
+  const inForce = await finishRotations(keyed.meters, { keys, spool, open });
+  for (const { key } of inForce) states.set(idOf(key), await readState(disk, statePath(config, key)));
+  const meters = inForce.flatMap((one): SetUpMeter[] => {
     const opened = open(one, GAP_POLLS * one.config.poll_seconds * 1000);
     return opened ? [{ ...one, ...opened, line: lineOf(config, one.config, ports) }] : [];
   });
@@ -171,7 +166,8 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
     const found = { production: inputs('production'), consumption: inputs('consumption') };
     return opened ? [{ ...point, ...opened, inputs: found }] : [];
   });
-  return { gateway, boundTo, spool, damage, acks, meters, points, faults, notes };
+  const said = { faults: [...new Set(faults)], notes: [...new Set(notes)] };
+  return { gateway, boundTo, spool, damage, acks, meters, points, ...said };
 }
 
 /** Returns the first 16 bytes of SHA-256 over this program's files, in the order of their names. */

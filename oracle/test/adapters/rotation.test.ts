@@ -66,6 +66,22 @@ describe('a rotation of the key', () => {
     expect([test.verdictOf(fresh), test.verdictOf(wrong)]).toEqual([0, Reason.unexpectedEnrolment]);
   });
 
+  it('takes the registers and the window of a later key from its own enrolment, but none of an earlier window', () => {
+    const registry = new FakeRegistry(rotatedAfter(INITIAL_WINDOW + 10));
+    const test = testLedger(registry);
+    const enrolmentAt = (window: number, seq: bigint, keyEpoch = 1) => {
+      const log = new JournalBuilder({ ...meter, keyEpoch }, signerOf(keyEpoch === 1 ? 3 : 1));
+      log.seq = seq;
+      return log.enrolment({ window: asWindow(window), importWh: 9_000n, keyEpoch });
+    };
+    const later = enrolmentAt(INITIAL_WINDOW + 9, 1n);
+    const earlier = enrolmentAt(INITIAL_WINDOW - 1, 2n);
+    const ofFirstKey = enrolmentAt(INITIAL_WINDOW + 9, 3n, 0);
+    test.take([later, earlier, ofFirstKey]);
+    const verdicts = [later, earlier, ofFirstKey].map((message) => test.verdictOf(message));
+    expect(verdicts).toEqual([0, Reason.unexpectedEnrolment, Reason.unexpectedEnrolment]);
+  });
+
   it('tells the gateway what is refused of the old key', () => {
     const registry = new FakeRegistry(rotatedAfter(INITIAL_WINDOW - 1));
     const test = testLedger(registry);

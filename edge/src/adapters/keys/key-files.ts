@@ -104,6 +104,17 @@ export class KeyFiles {
     await this.#put(file, { ...found, ...fields });
   }
 
+  /** Replaces a file as a whole, durably, by keys that `read` returned. */
+  replace(file: string, found: KeyFields): Promise<void> {
+    return this.#put(file, found);
+  }
+
+  /** Removes a file durably. */
+  async remove(file: string): Promise<void> {
+    await this.#disk.remove(`${this.dir}/${file}`);
+    await this.#disk.syncDir(this.dir);
+  }
+
   #put(file: string, value: KeyFields): Promise<void> {
     return this.#disk.replace(`${this.dir}/${file}`, Buffer.from(`${JSON.stringify(value)}\n`));
   }

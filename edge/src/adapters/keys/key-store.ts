@@ -1,4 +1,4 @@
-import { meterId, pointId, type Signer, toHex } from '@gridtokenx/protocol';
+import { fromHex, meterId, PAYLOAD_BYTES, pointId, type Signer, toHex } from '@gridtokenx/protocol';
 import type { Random } from '@gridtokenx/runtime/core';
 import type { Disk } from '../../domain/ports.js';
 import { KeyError } from './key-error.js';
@@ -18,6 +18,23 @@ export interface MeterKey {
   readonly meterId: Uint8Array;
   /** Path of the key's file, for messages. */
   readonly file: string;
+}
+
+/** The key that follows a meter's present one. */
+export interface NextKey {
+  readonly signer: Signer;
+  /** Payload of its enrolment, 96 bytes. */
+  readonly enrolment: Uint8Array;
+  readonly isApproved: boolean;
+}
+
+const ENROLMENT = new RegExp(`^[0-9a-f]{${2 * PAYLOAD_BYTES}}$`);
+const meterFile = (name: string) => `meter-${name}.json`;
+const nextFile = (name: string) => `next-${name}.json`;
+
+/** Returns the keys of a meter's file that its next key shares: salt, nameplate, and id. */
+function publicFields({ salt, manufacturer, model, serial, meter_id: id }: KeyFields): KeyFields {
+  return { salt, manufacturer, model, serial, meter_id: id };
 }
 
 /** Name of the file with the gateway's own key. */
@@ -51,7 +68,7 @@ export class KeyStore {
    * nameplate.
    */
   async meter(name: string, plate: Plate, create: boolean): Promise<MeterKey> {
-    const file = `meter-${name}.json`;
+    const file = meterFile(name);
     let found = await this.files.read(file);
     if (!found) {
       if (!create) throw new KeyError(`there is no key for meter ${name} yet: run "init" first`);
@@ -69,6 +86,47 @@ export class KeyStore {
     const id = meterId({ salt, ...plate });
     this.#check(found.meter_id, id, `${this.files.dir}/${file}: its salt does not match its meter_id`);
     return { signer: this.files.signerOf(found, file), meterId: id, file: `${this.files.dir}/${file}` };
+  }
+
+  /** Returns the next key of a meter, which waits for its turn; null for none. Throws `KeyError`. */
+  async next(name: string): Promise<NextKey | null> {
+    const file = nextFile(name);
+    const found = await this.files.read(file);
+    if (!found) return null;
+    const { enrolment, approved } = found;
+    if (typeof enrolment !== 'string' || !ENROLMENT.test(enrolment))
+      throw new KeyError(`${this.files.dir}/${file} is damaged: restore it from a backup of the data directory`, true);
+    const signer = this.files.signerOf(found, file);
+    return { signer, enrolment: fromHex(enrolment), isApproved: approved === true };
+  }
+
+  /**
+   * Stores the next key of a meter beside the present one, with the payload of its enrolment. Makes the key where there
+   * is none. Throws `KeyError`.
+   */
+  async keepNext(name: string, enrolment: Uint8Array): Promise<NextKey> {
+    const file = nextFile(name);
+    const found = await this.files.read(file);
+    const present = await this.files.read(meterFile(name));
+    if (found) await this.files.change(file, found, { enrolment: toHex(enrolment) });
+    else if (present)
+      await this.files.write(file, this.#random.bytes(32), { ...publicFields(present), enrolment: toHex(enrolment) });
+    return (await this.next(name)) as NextKey;
+  }
+
+  /** Records that the utility has approved the next key. */
+  async approveNext(name: string): Promise<void> {
+    const found = await this.files.read(nextFile(name));
+    if (found) await this.files.change(nextFile(name), found, { approved: true });
+  }
+
+  /** Puts the next key of a meter in the place of the present one, then removes its file. A cut leaves one of both. */
+  async promoteNext(name: string): Promise<void> {
+    const found = await this.files.read(nextFile(name));
+    if (!found) return;
+    const { enrolment: _enrolment, approved: _approved, ...fields } = found;
+    await this.files.replace(meterFile(name), fields);
+    await this.files.remove(nextFile(name));
   }
 
   /**

@@ -55,8 +55,10 @@ export class SignedChain {
   readonly #seqs: SeqAllocator;
   #state: MeterState;
   #prev: Uint8Array;
-  /** Declared gaps, of this run and earlier ones. */
+  /** Gaps that this key declared, in this run and earlier ones. */
   readonly #gaps: DeclaredGap[];
+  readonly #keyFrom: number;
+  readonly #enrolledAt: number;
   /** Seqs that were assigned and not signed, because storing failed: never used again, declared when storing works. */
   #abandoned: bigint[] = [];
 
@@ -66,7 +68,9 @@ export class SignedChain {
     this.#ports = ports;
     this.#state = state;
     this.#prev = recovered.prev;
-    this.#gaps = [...recovered.declared];
+    this.#gaps = recovered.declared.filter(({ event }) => event >= recovered.keyFrom);
+    this.#keyFrom = recovered.keyFrom;
+    this.#enrolledAt = Number(recovered.enrolment?.payload.seq ?? 0n);
     // The spool may know more seqs than the state file: an older copy of that file must not lower any value.
     const used = larger(state.reservedThrough, recovered.highestSeq);
     this.#seqs = new SeqAllocator(used, (through) => this.store({ reservedThrough: through }));
@@ -95,6 +99,14 @@ export class SignedChain {
   untold(first: bigint, last: bigint): SeqRange[] {
     const missing = this.#ports.spool.missing(this.id, first, last);
     return missing.flatMap((range) => this.undeclared(range.first, range.last));
+  }
+
+  /** Declares the seqs of earlier keys, which this key never signs: its stream at an oracle begins at seq 1. */
+  async declareEarlierKeys(): Promise<void> {
+    const told = SeqRuns.of(this.#gaps);
+    told.add(this.#enrolledAt);
+    for (const { first, last } of this.#keyFrom > 1 ? told.missing(1, this.#keyFrom - 1) : [])
+      await this.declare(BigInt(first), BigInt(last), GapReason.unused);
   }
 
   /** Returns the seqs that no gap declares, whether the spool has them or not. */
@@ -196,6 +208,11 @@ export class SignedChain {
       return { payload, seq };
     });
     return { seq: made.seq, sign: () => this.#sign(made.payload) };
+  }
+
+  /** Returns a seq that was never assigned before, durably reserved. */
+  reserve(): Promise<bigint> {
+    return this.#seqs.reserve();
   }
 
   /** Signs the enrolment, the first message of its key. */

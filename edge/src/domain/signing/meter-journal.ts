@@ -114,12 +114,26 @@ export class MeterJournal {
       await this.#chain.store({ boots: this.state.boots + 1 });
       await this.#chain.event(EventCode.started, { value: recovered.highestSeq, data: start.softwareHash });
       await this.#configured(start.configHash);
-      const from = start.storedThrough + 1n;
+      await this.#chain.declareEarlierKeys();
+      const from = larger(start.storedThrough + 1n, BigInt(recovered.keyFrom));
       const missing = this.#chain.untold(from, before);
       // Truncated records could have been published, so the chain must not be checked across them.
       const tornThrough =
         start.tornRecords > 0 ? recovered.highestSeq + BigInt(start.tornRecords) : recovered.highestSeq;
       for (const range of missing) await this.#declareSplit(range, tornThrough);
+    });
+  }
+
+  /**
+   * Signs the last messages of this key: the statement that a crash left unsigned, event 2 for the seqs that it never
+   * used, and event 9 with the first 16 bytes of the next key. Nothing may be signed afterwards.
+   */
+  retire(recovered: RecoveredMeter, nextKey: Uint8Array): Promise<void> {
+    return this.#serial.run(async () => {
+      if (this.#lost) await this.#chain.signAndCommit(this.#lost);
+      const unused = this.#chain.untold(larger(recovered.highestSeq + 1n, 1n), this.nextSeq - 1n);
+      for (const { first, last } of unused) await this.#chain.declare(first, last, GapReason.unused);
+      await this.#chain.event(EventCode.keyChanged, { data: nextKey.slice(0, 16) });
     });
   }
 
@@ -297,8 +311,15 @@ export class MeterJournal {
     return true;
   }
 
+  /** Returns a seq that this key signs nothing of its journal with: it is declared as unused at the next start. */
+  reserve(): Promise<bigint> {
+    return this.#serial.run(() => this.#chain.reserve());
+  }
+
   /** Signs this meter's enrolment, the first message of its key. Resolves with the message when it is committed. */
   enrol(make: (seq: bigint) => PayloadToEncode): Promise<SignedMessage> {
     return this.#serial.run(() => this.#chain.enrol(make));
   }
 }
+
+const larger = (a: bigint, b: bigint): bigint => (a < b ? b : a);

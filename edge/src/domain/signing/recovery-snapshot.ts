@@ -15,6 +15,7 @@ function encodeMeter(meter: MeterScan) {
     highest: `${meter.highestSeq}`,
     newest: meter.newest && toHex(meter.newest),
     prev_seq: `${meter.prevSeq}`,
+    key_from: meter.keyFrom,
     last: meter.last && toHex(meter.last.payload),
     floor: meter.floor,
     inputs: meter.inputs.map(({ payload }) => toHex(payload)),
@@ -59,6 +60,8 @@ function decodeMeter(from: Encoded): MeterScan {
     highestSeq: BigInt(from.highest),
     newest: from.newest === null ? null : fromHex(from.newest),
     prevSeq: BigInt(from.prev_seq),
+    // Snapshots of earlier versions know the first key only.
+    keyFrom: from.key_from ?? 1,
     last: from.last === null ? null : statementIn(from.last),
     floor: from.floor,
     inputs: from.inputs.map(statementIn),

@@ -35,8 +35,10 @@ export interface FoundStatement {
 /** Holds what the spool shows of one meter. Its size does not depend on the number of records. */
 export interface RecoveredMeter {
   readonly highestSeq: bigint;
-  /** Hash of the newest payload of kind 1 or 3; zero for none. */
+  /** Hash of the newest payload of kind 1 or 3 by the key in force; zero for none. */
   readonly prev: Uint8Array;
+  /** First seq that belongs to the key in force, but for its enrolment; 1 for the first key. */
+  readonly keyFrom: number;
   readonly lastStatement: Statement | null;
   /** Statements that a derived point may still need, windows rising. */
   readonly inputs: readonly Statement[];
@@ -76,6 +78,7 @@ export interface MeterScan {
   /** Payload of the newest message of kind 1 or 3. */
   newest: Uint8Array | null;
   prevSeq: bigint;
+  keyFrom: number;
   last: FoundStatement | null;
   /** Readings up to this seq belong to a statement, or to a time before a restored image. */
   floor: number;
@@ -132,8 +135,8 @@ export class RecoveryScan {
     if (payload.kind === Kind.statement)
       this.#statement(meter, message.meterId, { payload: bytes, statement: payload });
     else if (payload.kind === Kind.event) this.#event(meter, payload);
-    else if (payload.kind === Kind.enrolment)
-      meter.enrolment ??= { message: { ...message, payload: bytes, bytes: message.bytes.slice() }, payload };
+    else if (payload.kind === Kind.enrolment && payload.keyEpoch > (meter.enrolment?.payload.keyEpoch ?? -1))
+      meter.enrolment = { message: { ...message, payload: bytes, bytes: message.bytes.slice() }, payload };
     else if (payload.kind === Kind.reading) this.#reading(meter, payload, bytes);
   }
 
@@ -205,6 +208,13 @@ export class RecoveryScan {
 
   #event(meter: MeterScan, event: MeterEvent): void {
     if (event.code === EventCode.registerDiscontinuity) traceRegisters(meter.trace, event);
+    if (event.code === EventCode.keyChanged) {
+      // The next key begins a chain of its own, and covers no reading of this one.
+      meter.keyFrom = Number(event.seq) + 1;
+      meter.newest = null;
+      meter.floor = Math.max(meter.floor, Number(event.seq));
+      meter.open = new OpenSpan();
+    }
     if (event.code !== EventCode.gap || event.detail === 0) return;
     const first = Number(event.value);
     const last = first + event.detail - 1;
@@ -227,7 +237,7 @@ export class RecoveryScan {
 
 export function freshScan(floor: number): MeterScan {
   return {
-    ...{ highestSeq: 0n, newest: null, prevSeq: 0n, last: null, floor, inputs: [], open: new OpenSpan() },
+    ...{ highestSeq: 0n, newest: null, prevSeq: 0n, keyFrom: 1, last: null, floor, inputs: [], open: new OpenSpan() },
     ...{ lastGood: null, enrolment: null, declared: [], refused: new SeqRuns() },
     trace: { boots: 0, broken: null, doubt: null, restored: new SeqRuns() },
   };

@@ -41,17 +41,19 @@ export function judgeTime(
 
 /**
  * An enrolment message must state the registered values: either it is the same message, or another enrolment is in
- * force.
+ * force. The registry keeps registers and window of the first key, so an enrolment of a later key states its own.
  */
 export function judgeEnrolment(enrolment: Enrolment, meter: MeterRecord, terms: KeyTerms): Verdict {
-  const isSame =
-    asPublicKeyText(enrolment.owner) === meter.owner &&
+  const isOfFirstKey =
     enrolment.importWh === meter.importBaselineWh &&
     enrolment.exportWh === meter.exportBaselineWh &&
+    enrolment.window === meter.enrolmentWindow;
+  const isSame =
+    (isOfFirstKey || (terms.epoch > 0 && enrolment.window >= meter.enrolmentWindow)) &&
+    asPublicKeyText(enrolment.owner) === meter.owner &&
     enrolment.zone === meter.zone &&
     enrolment.role === meter.role &&
     enrolment.deviceSigned === (meter.signer === 'device') &&
-    enrolment.keyEpoch === terms.epoch &&
-    enrolment.window === meter.enrolmentWindow;
+    enrolment.keyEpoch === terms.epoch;
   return isSame ? VERIFIED : refusedFor(Reason.unexpectedEnrolment);
 }
