@@ -2,10 +2,13 @@ import { writeFileSync } from 'node:fs';
 import { base58Encode, toHex } from '@gridtokenx/protocol';
 import { silentLogger } from '@gridtokenx/runtime/core';
 import { provedVerifier, systemClock, systemRandom } from '@gridtokenx/runtime/node';
+import { nodeDisk } from '../adapters/disk/node-disk.js';
+import { headOf } from '../domain/signed-message.js';
 import { enrolmentWindow, openEnrolmentClock, untilKnown } from '../wiring/clocks.js';
 import type { GatewayConfig } from '../wiring/config.js';
 import { type PreparedRotation, prepareRotation } from '../wiring/rotation.js';
 import { closeBuses, keyStore, openBuses, type SetUpMeter, StartError, setUp, takeDirectory } from '../wiring/setup.js';
+import { openAcks } from '../wiring/states.js';
 import { refuseUnwritable } from './output.js';
 
 export interface RotateOptions {
@@ -44,11 +47,24 @@ export async function rotateKey(config: GatewayConfig, name: string, { out, appr
   await closeBuses(buses);
 }
 
+/**
+ * Records the approval. Throws `StartError` while the newest acks still speak of the present key: the registry does not
+ * know the next key then, and every message of it would be refused for good.
+ */
 async function approve(config: GatewayConfig, name: string): Promise<void> {
   const keys = keyStore(config);
-  // Without a next key an earlier call has ended the rotation, or none was begun.
-  if (await keys.next(name)) await keys.approveNext(name);
-  else console.error(`meter ${name} has no next key that waits: see the key in its file`);
+  const next = await keys.next(name);
+  if (!next) {
+    // An earlier call has ended the rotation, or none was begun.
+    console.error(`meter ${name} has no next key that waits: see the key in its file`);
+    return;
+  }
+  const { meterId, seq } = headOf(next.enrolment);
+  if (!next.isApproved && (await openAcks(nodeDisk, config)).acknowledged(meterId) >= seq) {
+    const advice = 'wait for the approval, run the gateway for a minute, and try again';
+    throw new StartError(`meter ${name}: the oracles still acknowledge its present key: ${advice}`);
+  }
+  await keys.approveNext(name);
 }
 
 /** An entry like that of an enrolment, with the consent of the present key [wire §10.8]. */

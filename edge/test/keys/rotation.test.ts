@@ -1,14 +1,12 @@
-import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   asMeterId,
   asPublicKeyText,
   asWh,
   asWindow,
-  base58Decode,
   decodePayload,
   EventCode,
-  fromHex,
   GapReason,
   Kind,
   parseSign1,
@@ -17,18 +15,18 @@ import {
   windowOf,
 } from '@gridtokenx/protocol';
 import { provedVerifier } from '@gridtokenx/runtime/node';
-import { GATEWAY_V1 } from '@gridtokenx/testing-kit/gateway-directory';
 import { testLedger } from '@gridtokenx/testing-kit/oracle/ledger';
-import { build, command, temporaryDirectory } from '@gridtokenx/testing-kit/processes';
+import { temporaryDirectory } from '@gridtokenx/testing-kit/processes';
 import { FakeRegistry, meterOf } from '@gridtokenx/testing-kit/signed-journal';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { nodeDisk } from '../../src/adapters/disk/node-disk.js';
 import type { AppendFile, Disk } from '../../src/domain/ports.js';
 import type { SignedMessage } from '../../src/domain/signed-message.js';
-import { type GatewayConfig, parseGatewayConfig } from '../../src/wiring/config.js';
+import type { GatewayConfig } from '../../src/wiring/config.js';
 import { prepareRotation } from '../../src/wiring/rotation.js';
 import { keyStore, openBuses, setUp } from '../../src/wiring/setup.js';
+import { copyGatewayV1 } from '../support/gateway-copy.js';
 import { sample } from '../support/meter-run.js';
 
 const START_MS = Date.UTC(2026, 0, 1, 10, 0);
@@ -41,16 +39,7 @@ beforeEach(() => {
 });
 afterEach(() => directory.remove());
 
-/** Copies the committed data directory into a folder of this name. */
-function copyAs(name: string, source = join(GATEWAY_V1, 'data')): GatewayConfig {
-  const data = join(directory.path, name);
-  rmSync(data, { recursive: true, force: true });
-  mkdirSync(data);
-  cpSync(source, data, { recursive: true });
-  for (const file of readdirSync(join(data, 'keys'))) chmodSync(join(data, 'keys', file), 0o600);
-  const config = parseGatewayConfig(readFileSync(join(GATEWAY_V1, 'config.yaml'), 'utf8'), 'config.yaml');
-  return { ...config, data_dir: data, commit_ms: 0 };
-}
+const copyAs = (name: string, source?: string) => copyGatewayV1(join(directory.path, name), source);
 
 /** Opens a directory as each command does. */
 async function open(config: GatewayConfig, disk: Disk = nodeDisk) {
@@ -259,41 +248,4 @@ describe('rotate-key', () => {
     expect(run.pv.key.signer.publicKey).toEqual(second.next.signer.publicKey);
     await run.spool.close();
   });
-});
-
-describe('the command rotate-key', () => {
-  beforeAll(build);
-
-  test('writes the file for the utility, ends the rotation when it is approved, and repeats both', async () => {
-    const config = copyAs('data');
-    const clock = {
-      version: 1,
-      speed: 1,
-      anchorSimMs: START_MS,
-      anchorRealMs: Date.now(),
-      reservedThroughMs: 4e12,
-      segments: [],
-    };
-    writeFileSync(join(directory.path, 'clock.json'), JSON.stringify(clock));
-    const path = join(directory.path, 'gateway.yaml');
-    const text = readFileSync(join(GATEWAY_V1, 'config.yaml'), 'utf8').replace(/^data_dir:.*$/m, '');
-    const own = `data_dir: ${config.data_dir}\nclock:\n  simulated: ${join(directory.path, 'clock.json')}\n`;
-    writeFileSync(path, `${text.replace(/^clock:\n( .*\n)*/m, '')}\n${own}`);
-    const out = join(directory.path, 'rotation.json');
-    const rotate = (...options: string[]) => command('edge/dist/main.js', ['rotate-key', ...options, '--config', path]);
-    for (const wrong of [['nobody', '--out', out], ['pv'], ['pv', '--out', out, '--approved']]) {
-      const { code, output } = await rotate(...wrong);
-      expect([wrong, code, output.trim().split('\n').length]).toEqual([wrong, 2, 1]);
-    }
-    const made = await rotate('pv', '--out', out);
-    expect([made.code, made.output]).toEqual([0, expect.stringContaining('for the utility')]);
-    const [entry] = JSON.parse(readFileSync(out, 'utf8'));
-    expect(isBy(base58Decode(entry.key), fromHex(entry.message))).toBe(true);
-    expect(isBy(base58Decode(entry.old_key), fromHex(entry.old_message))).toBe(true);
-    expect(entry).toMatchObject({ name: 'pv', key_epoch: 1 });
-    for (let again = 0; again < 2; again++) {
-      const { code, output } = await rotate('pv', '--approved');
-      expect([code, output]).toEqual([0, expect.stringContaining(entry.key)]);
-    }
-  }, 60_000);
 });
