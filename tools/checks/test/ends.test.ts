@@ -33,6 +33,7 @@ const PROGRAMS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'tools/devnet/dist/chain/main.js': [['--nonsense'], ['--config', GONE]],
   'tools/build.mjs': [['--nonsense']],
   'tools/complete-lock.mjs': [['--nonsense']],
+  'tools/profile-schema.mjs': [['--nonsense']],
   'tools/quality.mjs': [['--nonsense']],
   'tools/run.mjs': [['--nonsense']],
   'tools/sunspec-models.mjs': [['--nonsense'], [GONE]],
