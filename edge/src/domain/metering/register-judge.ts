@@ -67,7 +67,8 @@ export class RegisterJudge {
   #last: TimedRegisters | null;
   /** Registers from which the bound of a rise counts: steps of the resolution do not add up over polls. */
   #base: RegisterWh | null;
-  #coarsestWh = 1n;
+  /** The coarsest resolution of good registers in this run, Wh; null before the first ones. */
+  #coarsestWh: bigint | null = null;
   #doubt: Doubt | null;
   #isBroken: boolean;
   /** True while the meter that answers has another serial number: nothing of it goes on. */
@@ -125,7 +126,6 @@ export class RegisterJudge {
   }
 
   judge(sample: JudgedSample): Verdict {
-    if (sample.resolutionWh > this.#coarsestWh) this.#coarsestWh = sample.resolutionWh;
     const against = this.#isProbed ? [] : sample.against;
     const reasons = sample.contradiction === null ? against : [...against, sample.contradiction];
     if (reasons.length > 0) return this.#doubtful('probe', `does not look like its profile: ${reasons.join('; ')}`);
@@ -174,21 +174,31 @@ export class RegisterJudge {
     return { change: offsets, counted };
   }
 
-  /** Steps of the coarsest resolution seen, by which a register may lie below the last good one. */
-  get #stepWh(): bigint {
-    return larger(BigInt(Math.ceil(this.#options.limits.stepWh)), 2n * this.#coarsestWh);
+  /** Returns two steps of the coarsest resolution seen, Wh: a register may lie so far below the last good one. */
+  #fallWh({ resolutionWh }: JudgedSample): bigint {
+    const coarsest = larger(this.#coarsestWh ?? 1n, resolutionWh);
+    return larger(BigInt(Math.ceil(this.#options.limits.stepWh)), 2n * coarsest);
   }
 
-  #isBelow(now: RegisterWh, last: RegisterWh, key: RegisterWhKey): boolean {
-    return now[key] < last[key] - this.#stepWh;
+  /**
+   * Returns the Wh by which rounding alone may raise a register: two steps of good registers, and half a step of a
+   * coarser resolution. A wrong scale factor coarsens value and resolution alike, and must not excuse itself.
+   */
+  #riseWh({ resolutionWh }: JudgedSample): bigint {
+    const known = this.#coarsestWh ?? resolutionWh;
+    return 2n * known + (resolutionWh > known ? (resolutionWh + 1n) / 2n : 0n);
   }
 
-  #isWithinOne(now: RegisterWh, key: RegisterWhKey, ms: number): boolean {
+  #isBelow(now: JudgedSample, last: RegisterWh, key: RegisterWhKey): boolean {
+    return now[key] < last[key] - this.#fallWh(now);
+  }
+
+  #isWithinOne(now: JudgedSample, key: RegisterWhKey, ms: number): boolean {
     const base = this.#base ?? now;
-    return now[key] <= base[key] + mostEnergyWh(key, this.#options.limits, ms) + this.#stepWh;
+    return now[key] <= base[key] + mostEnergyWh(key, this.#options.limits, ms) + this.#riseWh(now);
   }
 
-  #isWithin(now: RegisterWh, ms: number): boolean {
+  #isWithin(now: JudgedSample, ms: number): boolean {
     return REGISTER_KEYS.every((key) => this.#isWithinOne(now, key, ms));
   }
 
@@ -203,6 +213,9 @@ export class RegisterJudge {
     };
     this.#base = { importWh: baseOf('importWh'), exportWh: baseOf('exportWh') };
     this.#last = { ...registers, ...momentOf(sample) };
+    // Registers at 0 have no scale, so they show no resolution.
+    if (REGISTER_KEYS.some((key) => sample[key] > 0n))
+      this.#coarsestWh = larger(this.#coarsestWh ?? 1n, sample.resolutionWh);
     this.#settle();
     return { kind: 'good', ...registers };
   }
@@ -236,7 +249,7 @@ export class RegisterJudge {
     const { limits } = this.#options;
     for (const key of REGISTER_KEYS) {
       const base = this.#base ?? last;
-      const most = 2n * (mostEnergyWh(key, limits, ms) + this.#stepWh);
+      const most = 2n * (mostEnergyWh(key, limits, ms) + this.#riseWh(sample));
       const before = this.#jumped[key];
       if (sample[key] - base[key] > most && (before === undefined || sample[key] < before))
         this.#jumped[key] = sample[key];
@@ -250,7 +263,8 @@ export class RegisterJudge {
   /** Adds a sample to the run of those that go on from one another, or begins a new run. */
   #follow(sample: JudgedSample): SampleRun {
     const { limits } = this.#options;
-    if (!this.#run?.goesOn(sample, limits, this.#stepWh)) this.#run = new SampleRun(sample, this.#lastingMs / SPREAD);
+    if (!this.#run?.goesOn(sample, limits, this.#fallWh(sample)))
+      this.#run = new SampleRun(sample, this.#lastingMs / SPREAD);
     else this.#run.add(sample);
     return this.#run;
   }
@@ -262,10 +276,10 @@ export class RegisterJudge {
     return run.samples >= 2 && run.lastedMs >= CONFIRM_MS;
   }
 
-  #goesOnFromJump(sample: RegisterWh): boolean {
+  #goesOnFromJump(sample: JudgedSample): boolean {
     return REGISTER_KEYS.some((key) => {
       const jumped = this.#jumped[key];
-      return jumped !== undefined && sample[key] >= jumped - this.#stepWh;
+      return jumped !== undefined && sample[key] >= jumped - this.#fallWh(sample);
     });
   }
 }
