@@ -68,6 +68,7 @@ describe('requests in the state folder', () => {
     const reasons: string[] = [];
     const meter = {
       id: METER,
+      mustBeRead: false,
       accept: async (reason: string) => {
         reasons.push(reason);
         return null;
@@ -84,6 +85,44 @@ describe('requests in the state folder', () => {
     stop.abort();
     await clock.advance(2_500);
     await done;
+  });
+});
+
+describe('a request for a meter that was not read since the start', () => {
+  const begin = () => {
+    const [disk, clock, stop] = [new CrashDisk(), new VirtualClock(), new AbortController()];
+    const requests = new AcceptRequests(disk, '/state');
+    const meter = { id: METER, mustBeRead: true, accept: async () => (meter.mustBeRead ? 'not read twice' : null) };
+    const done = answerAccepts([meter], { disk, dir: '/state', clock, log: quietLog }, stop.signal);
+    const end = async () => {
+      stop.abort();
+      await clock.advance(2_500);
+      await done;
+    };
+    return { clock, requests, meter, end };
+  };
+
+  test('waits for two reads', async () => {
+    const { clock, requests, meter, end } = begin();
+    await requests.ask({ meterId: METER, reason: 'reset' });
+    await clock.advance(60_000);
+    expect(await requests.answer(METER)).toBeNull();
+    meter.mustBeRead = false;
+    await clock.advance(2_500);
+    expect(await requests.answer(METER)).toEqual({ problem: null });
+    await end();
+  });
+
+  test('is answered after an hour, and the next one waits again', async () => {
+    const { clock, requests, end } = begin();
+    for (const reason of ['reset', 'again']) {
+      await requests.ask({ meterId: METER, reason });
+      await clock.advance(3_500_000);
+      expect(await requests.answer(METER)).toBeNull();
+      await clock.advance(110_000);
+      expect((await requests.answer(METER))?.problem).toBe('not read twice');
+    }
+    await end();
   });
 });
 

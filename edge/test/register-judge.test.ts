@@ -10,12 +10,12 @@ const sampleAt = (seconds: number, importWh: bigint, exportWh: bigint, resolutio
   ...{ steadyMs: seconds * SECOND, timeMs: 1_700_000_000_000 + seconds * SECOND, uncertaintyMs: 5 },
 });
 
-const judgeFrom = (importWh: bigint, exportWh: bigint) =>
+const judgeFrom = (importWh: bigint, exportWh: bigint, doubt: 'fell' | null = null) =>
   new RegisterJudge({
     limits: LIMITS,
     last: { importWh, exportWh, timeMs: 1_700_000_000_000, uncertaintyMs: 5, steadyMs: null },
     isBroken: false,
-    doubt: null,
+    doubt,
     pollMs: 10 * SECOND,
   });
 
@@ -55,5 +55,18 @@ describe('a resolution that changes for good', () => {
   test('is known after a start from the first registers', () => {
     const judge = judgeFrom(123_000n, 0n);
     expect(judge.judge(sampleAt(10, 124_000n, 0n, 1_000n)).kind).toBe('good');
+  });
+});
+
+describe('a doubt of an earlier run', () => {
+  test('can be accepted once the meter was read twice', () => {
+    const judge = judgeFrom(1_000n, 500n, 'fell');
+    expect(judge.isUnread).toBe(true);
+    expect(judge.judge(sampleAt(10, 3n, 500n)).kind).toBe('doubtful');
+    expect(judge.isUnread).toBe(true);
+    expect(judge.accept()).toContain('try again');
+    expect(judge.judge(sampleAt(20, 3n, 500n)).kind).toBe('doubtful');
+    expect(judge.isUnread).toBe(false);
+    expect(judge.accept()).toMatchObject({ change: { importWh: 997n, exportWh: 0n } });
   });
 });

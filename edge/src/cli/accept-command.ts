@@ -41,7 +41,7 @@ export async function acceptRegister(
     if (answer) return `meter ${options.meter}: accepted; its count goes on from the last good registers`;
     await sleep(clock, LOOK_MS);
   }
-  return `meter ${options.meter}: the request is stored; no gateway runs here now, the next start answers it: see "status"`;
+  return `meter ${options.meter}: the request is stored; the gateway answers it when it runs and has read the meter twice: see "status"`;
 }
 
 async function meterIdOf(config: GatewayConfig, name: string): Promise<MeterId> {

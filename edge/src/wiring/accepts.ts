@@ -6,10 +6,14 @@ import type { Disk } from '../domain/ports.js';
 
 /** Interval of checks for requests, real ms. */
 const LOOK_MS = 2_000;
+/** Longest wait of a request for a meter that must be read first, real ms: two polls of the longest period, and more. */
+const PATIENCE_MS = 3_600_000;
 
 /** A meter whose registers a person may accept. */
 export interface AcceptingMeter {
   readonly id: MeterId;
+  /** True while it must be read before anything can be accepted, as after a start. */
+  readonly mustBeRead: boolean;
   accept(reason: string): Promise<string | null>;
 }
 
@@ -20,12 +24,21 @@ export async function answerAccepts(
   signal: AbortSignal,
 ): Promise<void> {
   const requests = new AcceptRequests(disk, dir);
+  const seenAtMs = new Map<MeterId, number>();
+  const isEarly = (meter: AcceptingMeter | undefined) => {
+    const nowMs = clock.monotonicMs();
+    if (!meter?.mustBeRead) return false;
+    if (!seenAtMs.has(meter.id)) seenAtMs.set(meter.id, nowMs);
+    return nowMs - (seenAtMs.get(meter.id) ?? nowMs) < PATIENCE_MS;
+  };
   while (!signal.aborted) {
     await sleep(clock, LOOK_MS, signal);
     if (signal.aborted) return;
     try {
       for (const { meterId, reason } of await requests.waiting()) {
         const meter = meters.find(({ id }) => id === meterId);
+        if (isEarly(meter)) continue;
+        seenAtMs.delete(meterId);
         const problem = meter ? await meter.accept(reason) : 'the running gateway has no such meter';
         await requests.settle(meterId, { problem });
       }

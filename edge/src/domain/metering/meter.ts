@@ -240,16 +240,22 @@ export class Meter {
     return true;
   }
 
+  /** True while `accept` would refuse only because the meter must be read first. */
+  get mustBeRead(): boolean {
+    return this.#judge.isUnread;
+  }
+
   /**
    * Accepts registers that do not go on, because a person says so; the meter counts on from its last good registers.
    * Returns words where nothing was accepted, null when it is stored. Rejects with the disk's error.
    */
   async accept(reason: string): Promise<string | null> {
+    if (registersProblem(this.#judge) === null && this.journal.registers.hasAccepted(reason)) return null;
+    const { offsets } = this.journal.state;
     const accepted = this.#judge.accept();
     if (typeof accepted === 'string') return accepted;
     const { change, counted } = accepted;
     const signed = this.#judge.last ?? counted;
-    const { offsets } = this.journal.state;
     const raw = { importWh: counted.importWh - offsets.importWh, exportWh: counted.exportWh - offsets.exportWh };
     const timeMs = this.#options.readingClock.nowMs();
     const { shown: serial } = this.#nameplate;
@@ -280,17 +286,8 @@ export class Meter {
       for (const closed of await this.journal.closeDue(nowMs)) {
         this.#lastClosed = closed;
         const { window, importWh, exportWh, quality } = closed;
-        this.#options.logger.info(
-          {
-            event: 'window_closed',
-            meter: this.name,
-            window,
-            import_wh: `${importWh}`,
-            export_wh: `${exportWh}`,
-            quality,
-          },
-          'Closed a window',
-        );
+        const fields = { meter: this.name, window, import_wh: `${importWh}`, export_wh: `${exportWh}`, quality };
+        this.#options.logger.info({ event: 'window_closed', ...fields }, 'Closed a window');
       }
     } catch (error) {
       this.#disk(error);

@@ -148,6 +148,16 @@ export class RegisterJudge {
     return this.#isConfirmed(sample, mustLast) ? this.#good(sample, ms) : { kind: 'unproven' };
   }
 
+  /** True while a person may accept the registers. */
+  get #isStuck(): boolean {
+    return this.#isBroken || this.#doubt?.reason === 'fell' || this.#doubt?.reason === 'rose';
+  }
+
+  /** True while a person may accept the registers, and the gateway has not read them twice. */
+  get isUnread(): boolean {
+    return this.#isStuck && (this.#run?.samples ?? 0) < 2;
+  }
+
   /**
    * Accepts registers that do not go on, because a person says so. Returns the change of each offset, after which the
    * meter counts on from the last good registers, and the registers before the change. Returns words where there is
@@ -155,8 +165,7 @@ export class RegisterJudge {
    */
   accept(): { readonly change: RegisterWh; readonly counted: RegisterWh } | string {
     const [last, run] = [this.#last, this.#run];
-    const isStuck = this.#isBroken || this.#doubt?.reason === 'fell' || this.#doubt?.reason === 'rose';
-    if (!isStuck || !last) return 'its registers go on from the last good ones: there is nothing to accept';
+    if (!this.#isStuck || !last) return 'its registers go on from the last good ones: there is nothing to accept';
     if (!run || run.samples < 2) return 'the gateway has not read it twice with registers that go on: try again';
     const { newest } = run;
     const ms = longestMs(last, newest);

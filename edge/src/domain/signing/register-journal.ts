@@ -31,6 +31,11 @@ export class RegisterJournal {
     return this.#parts.chain.state.doubt !== null;
   }
 
+  /** Returns true for the newest reason: a crash after the write and before the answer leaves a request that is done. */
+  hasAccepted(reason: string): boolean {
+    return this.#parts.chain.state.accepted.at(-1)?.reason === reason;
+  }
+
   /** Begins a doubt: from now on no statement is signed. */
   doubt(reason: DiscontinuityReason, lastGood: RegisterPair, raw: RegisterPair): Promise<void> {
     return this.#record({ doubt: reason }, reason, lastGood, raw);
