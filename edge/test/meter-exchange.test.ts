@@ -52,6 +52,40 @@ describe('the meter that answers', () => {
     await run.end();
   });
 
+  test('and shows its own number again goes on within two minutes', async () => {
+    let serial = '42A';
+    const run = await setUp(rising, 1, async () => serial);
+    await run.time.advance(59 * MINUTE);
+    serial = '43A';
+    await run.time.advance(2 * MINUTE);
+    expect(run.meter.problems().join()).toContain('another meter answers');
+    serial = '42A';
+    await run.time.advance(2 * MINUTE);
+    expect(run.meter.problems()).toEqual([]);
+    expect(events(run).map(([, detail]) => detail)).toEqual([2, 7]);
+    await run.end();
+  });
+
+  test('is read on while the disk does not take its first number, which is stored within two minutes', async () => {
+    let isFull = false;
+    const stored: (string | null)[] = [];
+    const store = async ({ serial }: { serial: string | null }) => {
+      if (isFull) throw new Error('ENOSPC');
+      stored.push(serial);
+    };
+    const run = await setUp(rising, 1, async () => '42A', { store });
+    isFull = true;
+    await run.time.advance(5 * MINUTE);
+    expect(stored).not.toContain('42A');
+    const { length } = run.of(Kind.reading);
+    expect(length).toBeGreaterThan(3);
+    isFull = false;
+    await run.time.advance(3 * MINUTE);
+    expect(stored).toContain('42A');
+    expect(run.of(Kind.reading).length).toBeGreaterThan(length);
+    await run.end();
+  });
+
   test('is not taken for another after one odd answer, a refusal or none', async () => {
     const answers: (() => string | null)[] = [
       () => '42A',

@@ -17,7 +17,7 @@ import { openSpool } from '../../src/adapters/spool/spool.js';
 import { Meter, type MeterOptions } from '../../src/domain/metering/meter.js';
 import type { FurtherSample, MeterSample } from '../../src/domain/ports.js';
 import { MeterJournal } from '../../src/domain/signing/meter-journal.js';
-import { FRESH_STATE } from '../../src/domain/signing/meter-state.js';
+import { FRESH_STATE, type MeterState } from '../../src/domain/signing/meter-state.js';
 import { RecoveryScan } from '../../src/domain/signing/recovery.js';
 import { SEGMENT_BYTES } from '../../src/wiring/sizes.js';
 import { METER, METER_HEX, NETWORK } from './messages.js';
@@ -72,6 +72,8 @@ export interface SetUpOptions extends Pick<MeterOptions, 'leastPeriod' | 'keepFr
   readonly clockOf?: (time: VirtualClock) => ReadingClock;
   /** Reads further values at an instant of the true time. */
   readonly further?: (nowMs: number) => Promise<FurtherSample | null>;
+  /** Stores the state; rejects as a disk does. */
+  readonly store?: (state: MeterState) => Promise<void>;
 }
 
 /** Polls a meter every minute of virtual time; `read` returns the registers at the true time, or throws. */
@@ -79,7 +81,7 @@ export async function setUp(
   read: (nowMs: number) => Registers,
   speed = 1,
   readSerial?: () => Promise<string | null>,
-  { enrolledWh = 0n, clockOf = ({ reading }) => reading, further, ...more }: SetUpOptions = {},
+  { enrolledWh = 0n, clockOf = ({ reading }) => reading, further, store = async () => {}, ...more }: SetUpOptions = {},
 ) {
   const time = new VirtualClock({ startAtMs: START, speed });
   const readingClock = clockOf(time);
@@ -94,7 +96,7 @@ export async function setUp(
     spool,
     readingClock,
     counters,
-    store: async () => {},
+    store,
     committed: ({ payload }) => messages.push(decodePayload(payload)),
   });
   scan.visit(await journal.enrol((seq) => enrolmentOf(seq, enrolledWh)));

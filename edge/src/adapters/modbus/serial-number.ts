@@ -25,7 +25,9 @@ export function serialReader(
   const variants = [request, ...variantsOf(request, profile, cost, { cover: registers })];
   return async () => {
     const { address, data } = await bus.read(unit, request.function, variants, { periodMs });
-    return decodeSample(profile, [{ function: request.function, address, data }]).serial;
+    const { serial } = decodeSample(profile, [{ function: request.function, address, data }]);
+    // A meter that wakes up shows zeros or ones: no meter has 0 or a negative number.
+    return serial === null || /^(0+|-.*)$/.test(serial) ? null : serial;
   };
 }
 

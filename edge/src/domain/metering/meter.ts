@@ -210,7 +210,8 @@ export class Meter {
   /** Checks that the meter that answers is the one whose key signs. */
   async #identify(): Promise<void> {
     const judge = this.#judge;
-    const other = await this.#nameplate.other();
+    // A disk that does not take the first serial number must not end the process: it is stored at a later poll.
+    const other = (await this.#nameplate.other().catch((error) => this.#disk(error))) ?? null;
     if (other !== null && !judge.isForeign) {
       const fields = { event: 'foreign_meter_answered', meter: this.name, serial: other };
       this.#options.logger.error(fields, 'Another meter answers: no more statements are signed');

@@ -3,7 +3,7 @@ import { ReadError, ReadFailure } from '../ports.js';
 
 /** Time between checks while the meter answers, ms: a meter that was never silent can hardly have been exchanged. */
 const EVERY_MS = 3_600_000;
-/** Delay of the next check when the serial number could not be read, ms. */
+/** Delay of the next check when the serial number could not be read or stored, or is another one, ms. */
 const AGAIN_MS = 60_000;
 
 export interface NameplateOptions {
@@ -21,7 +21,7 @@ export interface NameplateOptions {
 /**
  * Checks that the answering meter is still the one whose key signs. The meter's own first serial number counts: the
  * print on a nameplate may have another form. Checks at the start, after each silence (an exchange takes the meter off
- * the line) and once an hour.
+ * the line) and once an hour; once a minute while it shows another number.
  */
 export class Nameplate {
   readonly #options: NameplateOptions;
@@ -64,11 +64,18 @@ export class Nameplate {
     const serial = await this.#ask(read);
     if (serial === null) return null;
     const before = known();
-    if (before === null) await store(serial);
     this.#compare(serial);
-    if (before === null || before === serial) return null;
+    if (before === serial) return null;
+    const againAtMs = clock.monotonicMs() + AGAIN_MS;
+    if (before === null) {
+      this.#dueAtMs = againAtMs;
+      await store(serial);
+      this.#dueAtMs = clock.monotonicMs() + EVERY_MS;
+      return null;
+    }
     // A single answer may be wrong in a way that its checksum does not show.
     const again = await this.#ask(read);
+    this.#dueAtMs = againAtMs;
     return again === serial ? serial : null;
   }
 

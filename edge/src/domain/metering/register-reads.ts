@@ -16,7 +16,7 @@ export interface RegisterReadsOptions {
   readonly offsets: () => RegisterWh;
   /** Reads the probe's registers that no poll reads; absent: the poll reads all of them. Rejects with `ReadError`. */
   readonly readProbe?: (() => Promise<readonly string[]>) | undefined;
-  /** Checks whose meter answers; called between a read and its judgement. Rejects with the disk's error. */
+  /** Checks whose meter answers; called between a read and its judgement. Never rejects. */
   readonly identify: () => Promise<void>;
   readonly logger: Logger;
   readonly counters: Counters;
