@@ -1,6 +1,5 @@
 import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { closeSync, constants, createReadStream, fstatSync, openSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { PublicKey } from '@solana/web3.js';
 
 /**
@@ -37,15 +36,26 @@ interface Head {
 
 /** Reads and checks an export. Throws for a file that is none. */
 export async function auditExport(file: string, expectedKey: string | null): Promise<ExportResult> {
-  const lines = createInterface({ input: openLines(file), crlfDelay: Number.POSITIVE_INFINITY });
   let check: ExportCheck | null = null;
-  for await (const line of lines) {
-    if (line.length > MAX_LINE) throw new Error(`--export ${file} has a line that is too long for an export`);
+  for await (const line of linesOf(file)) {
     if (check) check.message(line);
     else check = new ExportCheck(headOf(line, file));
   }
   if (!check) throw new Error(`--export ${file} is empty`);
   return check.result(expectedKey);
+}
+
+/** Yields the lines of a file. Throws for a line that is too long, before the whole line is in memory. */
+async function* linesOf(file: string): AsyncGenerator<string> {
+  let rest = '';
+  for await (const text of openLines(file).setEncoding('utf8')) {
+    const lines = `${rest}${text}`.split('\n');
+    rest = lines.pop() ?? '';
+    if ([...lines, rest].some((line) => line.length > MAX_LINE))
+      throw new Error(`--export ${file} has a line that is too long for an export`);
+    yield* lines;
+  }
+  if (rest !== '') yield rest;
 }
 
 function openLines(file: string) {
@@ -89,6 +99,10 @@ class ExportCheck {
   #seq = 0n;
   #prev: Buffer | null = null;
   #registers = { importWh: 0n, exportWh: 0n };
+  /** Registers of the last statement; null before. */
+  #stated: { importWh: bigint; exportWh: bigint } | null = null;
+  /** A good reading is there, and no seq behind it is absent. */
+  #isRegisterKnown = false;
   #window = -1;
   /** Hashes of the readings since the last statement. */
   #leaves: Buffer[] = [];
@@ -131,6 +145,7 @@ class ExportCheck {
 
   /** Records that seqs are absent: never signed, or no longer there. */
   #hole(): void {
+    this.#isRegisterKnown = false;
     this.#hasHole = { span: this.#figures.enrolments < this.#count - 1, link: true };
   }
 
@@ -156,7 +171,9 @@ class ExportCheck {
   #reading(payload: Buffer, where: string): void {
     this.#figures.readings++;
     this.#leaves.push(sha256(Buffer.from([0]), payload));
-    if ((payload.readUInt16LE(72) & DISCONTINUITY) === 0) this.#rise(payload, 44, where);
+    if ((payload.readUInt16LE(72) & DISCONTINUITY) !== 0) return;
+    this.#rise(payload, 44, where);
+    this.#isRegisterKnown = true;
   }
 
   #statement(payload: Buffer, where: string): void {
@@ -164,12 +181,25 @@ class ExportCheck {
     const window = payload.readUInt32LE(36);
     if (window <= this.#window) this.#find(`${where}: window ${window} is not above ${this.#window}`);
     this.#window = window;
+    this.#state(payload, where);
     const isSame = merkleRoot(this.#leaves).equals(payload.subarray(64, 96));
     if (isSame) this.#figures.roots++;
     else if (this.#hasHole.span) this.#figures.roots_not_reproducible++;
     else this.#find(`${where}: the root is not that of the readings before it`);
     this.#leaves = [];
     this.#hasHole.span = false;
+  }
+
+  /** Compares the registers of a statement with the one before, and with the newest reading, which they are not above. */
+  #state(payload: Buffer, where: string): void {
+    const [importWh, exportWh] = [payload.readBigUInt64LE(40), payload.readBigUInt64LE(48)];
+    const [before, now] = [this.#stated, this.#registers];
+    const text = `${importWh}/${exportWh} Wh`;
+    if (before && (importWh < before.importWh || exportWh < before.exportWh))
+      this.#find(`${where}: the stated registers fell to ${text}`);
+    if (this.#isRegisterKnown && (importWh > now.importWh || exportWh > now.exportWh))
+      this.#find(`${where}: states ${text}, more than the readings before it`);
+    this.#stated = { importWh, exportWh };
   }
 
   #enrolment(payload: Buffer): void {

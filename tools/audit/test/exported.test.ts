@@ -1,4 +1,5 @@
-import { chmodSync, cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createPrivateKey, sign } from 'node:crypto';
+import { chmodSync, cpSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GATEWAY_V1 } from '@gridtokenx/testing-kit/gateway-directory';
 import { build, command, temporaryDirectory } from '@gridtokenx/testing-kit/processes';
@@ -75,6 +76,23 @@ test.each<[string, () => readonly string[], RegExp]>([
   expect((await audited(make())).findings.join('\n')).toMatch(words);
 });
 
+test.each<[string, number, bigint, RegExp]>([
+  ['above its readings', 0, 1n, /states \d+\/\d+ Wh, more than the readings before it/],
+  ['below the statement before', 1, -1_000_000n, /the stated registers fell/],
+])('a signed statement with registers %s is a finding', async (_, which, byWh, words) => {
+  const statements = lines.flatMap((line, i) => (i > 0 && line.slice(24, 26) === '02' ? [i] : []));
+  const text = changed(statements[which] ?? 0, (line) => signedAnew(line, 48, byWh));
+  const { findings } = await audited(text);
+  expect(findings).toEqual([expect.stringMatching(words)]);
+});
+
+test('a line without an end is refused before it is in memory', async () => {
+  const file = join(directory.path, 'endless.jsonl');
+  writeFileSync(file, `${lines[0]}\n`);
+  truncateSync(file, 2 ** 33);
+  await expect(auditExport(file, null)).rejects.toThrow('too long');
+});
+
 test('a removed reading makes a root that cannot be reproduced, which is counted', async () => {
   const { figures } = await audited(lines.filter((_, i) => i !== firstReading()));
   expect(figures.roots_not_reproducible).toBe(1);
@@ -100,6 +118,22 @@ test('the command says so, with its exit codes', async () => {
   expect(await run('--export', file, '--rpc', 'http://127.0.0.1:1')).toMatchObject({ code: 2 });
   expect(await run()).toMatchObject({ code: 2, output: expect.stringContaining('give --rpc') });
 });
+
+/** Adds Wh to a register of the payload of a message, and signs it with the key of the meter. */
+function signedAnew(line: string, at: number, byWh: bigint): string {
+  const bytes = Buffer.from(line, 'hex');
+  const payload = bytes.subarray(9, 105);
+  const wh = payload.readBigUInt64LE(at) + byWh;
+  payload.writeBigUInt64LE(wh < 0n ? 0n : wh, at);
+  const { seed } = JSON.parse(readFileSync(join(GATEWAY_V1, 'data', 'keys', 'meter-pv.json'), 'utf8')) as {
+    seed: string;
+  };
+  const der = Buffer.from(`302e020100300506032b657004220420${seed}`, 'hex');
+  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  const signed = Buffer.concat([Buffer.from('846a5369676e61747572653143a10127405860', 'hex'), payload]);
+  sign(null, signed, key).copy(bytes, 107);
+  return bytes.toString('hex');
+}
 
 function flipped(line: string, byte: number): string {
   const bytes = Buffer.from(line, 'hex');
