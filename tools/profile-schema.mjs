@@ -1,5 +1,5 @@
 // Makes edge/profiles/profile.schema.json from the schema of edge/src/profiles: npm run build, then
-//   node tools/profile-schema.mjs
+//   node tools/profile-schema.mjs, then npm run format
 // A test compares the file with the schema.
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
