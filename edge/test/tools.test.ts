@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { provedVerifier } from '@gridtokenx/runtime/node';
 import { GATEWAY_V1 } from '@gridtokenx/testing-kit/gateway-directory';
@@ -8,8 +8,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { diagnose } from '../src/cli/diagnose-command.js';
 import { exportMessages } from '../src/cli/export-command.js';
+import { refuseOwnFile } from '../src/cli/output.js';
 import { recover } from '../src/cli/recover-command.js';
-import { redactedText } from '../src/cli/redact.js';
+import { redacted, redactedText } from '../src/cli/redact.js';
 import { inspectSpool } from '../src/cli/spool-command.js';
 import type { Disk } from '../src/domain/ports.js';
 import { type GatewayConfig, parseGatewayConfig } from '../src/wiring/config.js';
@@ -89,6 +90,7 @@ describe('export refuses in one line', () => {
   test.each([
     [{ from: 'yesterday' }, '--from yesterday: expected a UTC time such as 2026-11-01T00:00Z'],
     [{ until: '2026-13-01' }, '--until 2026-13-01: expected a UTC time'],
+    [{ until: '2026-02-31T00:00Z' }, '--until 2026-02-31T00:00Z: expected a UTC time'],
     [{ until: '2026-01-01' }, '--until must be later than --from'],
     [{ meter: 'hut' }, 'there is no meter "hut": the configuration has pv, house, home'],
     [{ meter: undefined }, 'give --meter: the configuration has pv, house, home'],
@@ -170,6 +172,22 @@ describe('recover', () => {
   });
 });
 
+describe('a path for a file', () => {
+  test.each(['data/spool/r-00000001.seg', 'data/new.json', 'gateway.yaml', 'link.yaml', 'folder/new.json'])(
+    'that is one of the gateway itself is refused (%s)',
+    (name) => {
+      const file = join(directory.path, 'gateway.yaml');
+      writeFileSync(file, 'x');
+      symlinkSync(file, join(directory.path, 'link.yaml'));
+      symlinkSync(data, join(directory.path, 'folder'));
+      const path = join(directory.path, name);
+      expect(() => refuseOwnFile(path, file, data)).toThrow(/^--out \S+: .*name another file$/);
+      expect(() => refuseOwnFile(join(directory.path, 'data.json'), file, data)).not.toThrow();
+      expect(() => refuseOwnFile('/nowhere/x', file, '/nowhere/data')).not.toThrow();
+    },
+  );
+});
+
 describe('diagnose', () => {
   test('writes versions, machine, configuration, doctor, spool and log, and no secret', async () => {
     const file = join(directory.path, 'gateway.yaml');
@@ -213,6 +231,29 @@ test.each([
   [`token ${'A'.repeat(90)} end`, 'token (removed) end'],
   ['key 9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin', 'key 9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin'],
   ['nothing to hide: 12 kWh', 'nothing to hide: 12 kWh'],
+  ['at mqtt://user:p%40ss%2F@host', 'at mqtt://(removed)@host'],
+  ["mqtt://user:p@s's/w@host:1883, then", 'mqtt://(removed)@host:1883, then'],
+  ['http://host/x?access_token=abc&from=1', 'http://host/x?access_token=(removed)&from=1'],
+  ['Authorization: Bearer abc.def', 'Authorization: (removed) (removed)'],
+  ['sent eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhIn0.c2lnbmVk', 'sent (removed)'],
+  ['{"password":"a\\"b c","x":1}', '{"password":(removed),"x":1}'],
+  ['{\\"seed\\":\\"00ff\\",\\"x\\":1}', '{\\"seed\\":(removed),\\"x\\":1}'],
+  ["password: 'two words', api_key=a,b psk=c", 'password: (removed), api_key=(removed) psk=(removed)'],
+  ['"secrets": ["a", "b"], "x": 1', '"secrets": (removed), "x": 1'],
+  ['-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----\nend', '(removed)\nend'],
 ])('redacts %s', (text, expected) => {
   expect(redactedText(text)).toBe(expected);
+});
+
+test('redacts names of keys, and a hostile log in little time', () => {
+  expect(redacted({ apiKey: 'x', 'mqtt://u:p@h': { note: 'password=x' } })).toEqual({
+    apiKey: '(removed)',
+    'mqtt://(removed)@h': { note: 'password=(removed)' },
+  });
+  for (const text of ['pass_', 'a://', 'token', '"', "'", '-----BEGIN PRIVATE KEY', 'bearer ', 'eyJaaaa.']) {
+    const startedAtMs = performance.now();
+    redactedText(text.repeat(Math.ceil(200_000 / text.length)));
+    // One pass takes some milliseconds; a quadratic one takes a minute.
+    expect(performance.now() - startedAtMs, text).toBeLessThan(5_000);
+  }
 });

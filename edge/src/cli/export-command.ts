@@ -67,7 +67,9 @@ export async function exportMessages(config: GatewayConfig, options: ExportOptio
 
 function timeOf(option: string, text: string): number {
   const ms = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?Z?)?$/.test(text) ? Date.parse(withZone(text)) : Number.NaN;
-  if (Number.isNaN(ms)) throw new StartError(`${option} ${text}: expected a UTC time such as 2026-11-01T00:00Z`);
+  // A day that the month does not have would become one of the next month.
+  if (Number.isNaN(ms) || !new Date(ms).toISOString().startsWith(text.slice(0, 10)))
+    throw new StartError(`${option} ${text}: expected a UTC time such as 2026-11-01T00:00Z`);
   return ms;
 }
 

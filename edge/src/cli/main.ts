@@ -12,6 +12,7 @@ import { run } from '../wiring/run.js';
 import { VERSION } from '../wiring/version.js';
 import { enrol, frames, init, status } from './commands.js';
 import type { ScanOptions } from './options.js';
+import { refuseOwnFile } from './output.js';
 import type { CheckOptions } from './profile-check-command.js';
 
 /** Runs the command line to its end. */
@@ -48,6 +49,13 @@ function command(program: Command, name: string, description: string): Command {
   return program.command(name).description(description).requiredOption('--config <file>', 'YAML or JSON configuration');
 }
 
+/** Loads the configuration of a command that writes a file. Throws `OperatorError` where that is one of its own. */
+function configFor({ config: file, out }: ConfigOption & { readonly out: string }): GatewayConfig {
+  const config = loadGatewayConfig(file);
+  refuseOwnFile(out, file, config.data_dir);
+  return config;
+}
+
 function gatewayCommands(program: Command): void {
   command(program, 'init', 'create missing keys and print the identity').action(({ config }: ConfigOption) =>
     init(loadGatewayConfig(config)),
@@ -56,7 +64,7 @@ function gatewayCommands(program: Command): void {
     .requiredOption('--out <file>', 'JSON file for the utility')
     .option('--new-meter <name>', 'its counters may stand at 0 while power flows (repeat for each meter)', many, [])
     .action(({ config, out, newMeter }: ConfigOption & { out: string; newMeter: string[] }) =>
-      enrol(loadGatewayConfig(config), out, newMeter),
+      enrol(configFor({ config, out }), out, newMeter),
     );
   command(program, 'run', 'read, sign, spool and publish until stopped').action(({ config }: ConfigOption) =>
     runUntilStopped(loadGatewayConfig(config)),
@@ -98,7 +106,7 @@ function statementCommand(program: Command): void {
     .option('--meter <name>', 'meter or point, where the configuration has several')
     .action(async (options: ConfigOption & { window: number; out: string; meter?: string }) => {
       const { writeStatement } = await import('./statement-command.js');
-      await writeStatement(loadGatewayConfig(options.config), options);
+      await writeStatement(configFor(options), options);
     });
 }
 
@@ -126,7 +134,7 @@ function toolCommands(program: Command): void {
     .option('--meter <name>', 'meter or point, where the configuration has several')
     .action(async (options: ConfigOption & { from: string; until: string; out: string; meter?: string }) => {
       const { exportMessages } = await import('./export-command.js');
-      console.log(await exportMessages(loadGatewayConfig(options.config), options));
+      console.log(await exportMessages(configFor(options), options));
     });
 }
 
@@ -144,7 +152,7 @@ function rescueCommands(program: Command): void {
     .option('--log <file>', "the gateway's log, where no systemd unit keeps it")
     .action(async (options: ConfigOption & { out: string; log?: string }) => {
       const { diagnose } = await import('./diagnose-command.js');
-      await diagnose(loadGatewayConfig(options.config), options);
+      await diagnose(configFor(options), options);
     });
 }
 

@@ -1,5 +1,5 @@
-import { closeSync, openSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, openSync, realpathSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 import { OperatorError } from '@gridtokenx/runtime/core';
 import { operatorErrorOf } from '@gridtokenx/runtime/node';
 import { StartError } from '../wiring/start-error.js';
@@ -19,6 +19,28 @@ export function refuseUnwritable(path: string): void {
     }
   } catch (error) {
     throw unwritable(path, error);
+  }
+}
+
+/**
+ * Throws `StartError` where `--out` names the configuration or a file in the data directory: writing it would destroy what
+ * the gateway needs.
+ */
+export function refuseOwnFile(out: string, configFile: string, dataDir: string): void {
+  const path = realPathOf(out);
+  const wrong = (what: string) => new StartError(`--out ${out}: is ${what}; name another file`);
+  if (path === realPathOf(configFile)) throw wrong('the configuration');
+  if (`${path}${sep}`.startsWith(`${realPathOf(dataDir)}${sep}`))
+    throw wrong('in data_dir, which belongs to the gateway');
+}
+
+/** Returns the path without links, of a file that need not be there. */
+function realPathOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    const whole = resolve(path);
+    return dirname(whole) === whole ? whole : join(realPathOf(dirname(whole)), basename(whole));
   }
 }
 
