@@ -64,6 +64,13 @@ describe('spool', () => {
     expect(everything()).toEqual(before);
   });
 
+  test('does not say of the keys of another gateway that their signatures are right', async () => {
+    const { points, ...rest } = config;
+    expect(await inspectSpool({ ...rest, meters: rest.meters.slice(0, 1) }, true)).toBe(true);
+    expect(points).toHaveLength(1);
+    expect(said.at(-1)).toBe('note: 2 of 3 keys are not in the configuration: their signatures are not checked');
+  });
+
   test('says what a damaged record leaves: bytes, and seqs that are absent', async () => {
     flip('r-00000001.seg', 187 * 20 + 40);
     expect(await inspectSpool(config, false)).toBe(false);

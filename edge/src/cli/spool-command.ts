@@ -42,7 +42,12 @@ export async function inspectSpool(config: GatewayConfig, isVerified: boolean): 
     const more = report.faultCount - report.faults.length;
     if (more > 0) wrong(`  and ${more} further faults`);
   }
-  if (isVerified && isWell) console.log('every signature and every record is right');
+  const strangers = [...reports.keys()].filter((id) => !signers.some(({ meterId }) => meterId === id)).length;
+  if (isVerified && strangers > 0)
+    console.log(
+      `note: ${strangers} of ${reports.size} keys are not in the configuration: their signatures are not checked`,
+    );
+  else if (isVerified && isWell) console.log('every signature and every record is right');
   return isWell;
 }
 

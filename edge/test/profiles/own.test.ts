@@ -84,7 +84,7 @@ describe("a folder of the user's own profiles", () => {
     expect(faults.map(({ message }) => message.replaceAll(`${own}/`, ''))).toEqual([
       'acme-five.yaml: is a folder; name a file',
       'acme-four.yaml:1: file: expected a text in UTF-8: save it as UTF-8',
-      'acme-seven.yaml: is longer than 1048576 bytes; is it the right file?',
+      'acme-seven.yaml: is longer than 131072 bytes; is it the right file?',
       'acme-six.yaml: is no regular file; name a file',
       'acme-three.yaml:1: id: expected "acme-three", the name of the file',
       expect.stringMatching(FAULT),

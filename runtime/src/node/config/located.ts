@@ -99,6 +99,10 @@ function syntaxFault(error: YAMLError, text: string, lines: LineCounter): Locate
     const message = 'a tab cannot indent a line in YAML';
     return { code: 'syntax', line, key: 'syntax', message, advice: 'indent with spaces' };
   }
+  if (/call stack/i.test(error.message)) {
+    const message = 'is nested too deeply';
+    return { code: 'syntax', line: 1, key: 'syntax', message, advice: 'this is no file of ours: name the right one' };
+  }
   const message = error.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '') ?? '';
   return { code: 'syntax', line, key: 'syntax', message, advice: 'correct the line, or the one before it' };
 }

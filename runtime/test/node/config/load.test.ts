@@ -89,6 +89,11 @@ describe('one answer to every typo, in one line', () => {
       'c.yaml:4: http.port: is to be filled in: the port',
     ],
     [
+      'brackets without end',
+      '['.repeat(100_000),
+      'c.yaml:1: syntax: is nested too deeply; this is no file of ours: name the right one',
+    ],
+    [
       'an alias bomb',
       BOMB,
       'c.yaml:1: syntax: its aliases grow without bound, hold themselves, or name no anchor; write the values out in place of the aliases',
