@@ -88,6 +88,32 @@ describe('requests in the state folder', () => {
   });
 });
 
+test('a disk that fails is told once, and the request is answered when it works', async () => {
+  const [disk, clock, stop] = [new CrashDisk(), new VirtualClock(), new AbortController()];
+  const told: string[] = [];
+  let isFailing = true;
+  const failing = new Proxy(disk, {
+    get: (of, key) => {
+      if (key === 'list' && isFailing) return () => Promise.reject(new Error('EIO'));
+      const value = Reflect.get(of, key);
+      return typeof value === 'function' ? value.bind(of) : value;
+    },
+  });
+  const requests = new AcceptRequests(disk, '/state');
+  await requests.ask({ meterId: METER, reason: 'reset' });
+  const log = { ...quietLog, warn: ({ event }: { event?: unknown }) => void told.push(String(event)) };
+  const meter = { id: METER, mustBeRead: false, accept: async () => null };
+  const done = answerAccepts([meter], { disk: failing, dir: '/state', clock, log }, stop.signal);
+  await clock.advance(60_000);
+  expect(told).toEqual(['accept_failed']);
+  isFailing = false;
+  await clock.advance(2_500);
+  expect(await requests.answer(METER)).toEqual({ problem: null });
+  stop.abort();
+  await clock.advance(2_500);
+  await done;
+});
+
 describe('a request for a meter that was not read since the start', () => {
   const begin = () => {
     const [disk, clock, stop] = [new CrashDisk(), new VirtualClock(), new AbortController()];

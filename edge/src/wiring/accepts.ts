@@ -31,6 +31,7 @@ export async function answerAccepts(
     if (!seenAtMs.has(meter.id)) seenAtMs.set(meter.id, nowMs);
     return nowMs - (seenAtMs.get(meter.id) ?? nowMs) < PATIENCE_MS;
   };
+  let isFailing = false;
   while (!signal.aborted) {
     await sleep(clock, LOOK_MS, signal);
     if (signal.aborted) return;
@@ -42,7 +43,11 @@ export async function answerAccepts(
         const problem = meter ? await meter.accept(reason) : 'the running gateway has no such meter';
         await requests.settle(meterId, { problem });
       }
+      isFailing = false;
     } catch (error) {
+      // Once for each time that the disk fails: this loop looks every 2 s.
+      if (isFailing) continue;
+      isFailing = true;
       log.warn({ event: 'accept_failed', err: errorText(error) }, 'Failed to answer a request of accept-register');
     }
   }

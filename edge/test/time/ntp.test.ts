@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { CHRONYC_PATHS, chronySource, parseTracking } from '../../src/adapters/clock/chrony.js';
 import { runProgram } from '../../src/adapters/clock/run-program.js';
-import { timesyncdReport } from '../../src/adapters/clock/timesyncd.js';
+import { timesyncdReport, timesyncdTouchedAtMs } from '../../src/adapters/clock/timesyncd.js';
 
 /** Recorded from chronyc 4.3 against a chronyd over loopback. */
 const GOOD =
@@ -118,4 +118,14 @@ test('the age of the last synchronisation by timesyncd widens the error', () => 
   expect(timesyncdReport(touched, touched - 5_000)).toMatchObject({ ageMs: -5_000, errorMs: 1_000 });
   expect(timesyncdReport(null, touched)).toBeNull();
   expect(timesyncdReport(touched, touched)?.stamp).not.toBe(timesyncdReport(touched + 1, touched)?.stamp);
+});
+
+test('a file of timesyncd that is missing, or that this user may not see, is no synchronisation', () => {
+  for (const code of ['ENOENT', 'EACCES', 'EPERM'])
+    expect(
+      timesyncdTouchedAtMs(() => {
+        throw Object.assign(new Error(code), { code });
+      }),
+    ).toBeNull();
+  expect(timesyncdTouchedAtMs(() => ({ mtimeMs: NOW }))).toBe(NOW);
 });
