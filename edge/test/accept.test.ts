@@ -88,6 +88,23 @@ describe('requests in the state folder', () => {
   });
 });
 
+test('a request of another user is answered with that, and others are answered', async () => {
+  const disk = new CrashDisk();
+  const requests = new AcceptRequests(disk, '/state');
+  await requests.ask({ meterId: METER, reason: 'reset' });
+  await requests.ask({ meterId: OTHER, reason: 'reset' });
+  const denied = {
+    ...{ list: disk.list.bind(disk), replace: disk.replace.bind(disk), remove: disk.remove.bind(disk) },
+    read: async (path: string) => {
+      if (path === `/state/accept-${METER}.json`) throw Object.assign(new Error('EACCES'), { code: 'EACCES' });
+      return disk.read(path);
+    },
+  };
+  expect(await new AcceptRequests(denied, '/state').waiting()).toEqual([{ meterId: OTHER, reason: 'reset' }]);
+  expect((await requests.answer(METER))?.problem).toContain('run it as the user of the gateway');
+  expect((await requests.waiting()).map(({ meterId }) => meterId)).toEqual([OTHER]);
+});
+
 test('a disk that fails is told once, and the request is answered when it works', async () => {
   const [disk, clock, stop] = [new CrashDisk(), new VirtualClock(), new AbortController()];
   const told: string[] = [];

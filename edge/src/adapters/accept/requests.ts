@@ -50,7 +50,18 @@ export class AcceptRequests {
       const id = REQUEST.exec(name)?.[1];
       if (id === undefined) continue;
       const meterId = asMeterId(id);
-      const found = parse(await this.#disk.read(this.#path(meterId)));
+      const bytes = await this.#disk.read(this.#path(meterId)).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'EACCES' || error.code === 'EPERM') return undefined;
+        throw error;
+      });
+      if (bytes === undefined) {
+        // Another user, such as root, asked: the gateway owns the folder, but not the file.
+        await this.settle(meterId, {
+          problem: 'the gateway may not read the request: run it as the user of the gateway',
+        });
+        continue;
+      }
+      const found = parse(bytes);
       const reason = found?.version === 1 ? found.reason : undefined;
       if (typeof reason === 'string' && reason !== '') requests.push({ meterId, reason: reason.slice(0, MAX_REASON) });
       else await this.settle(meterId, { problem: 'the request is damaged: run "accept-register" again' });
