@@ -70,3 +70,14 @@ describe('a doubt of an earlier run', () => {
     expect(judge.accept()).toMatchObject({ change: { importWh: 997n, exportWh: 0n } });
   });
 });
+
+test('registers that must go on for long are named, those that a second value proves are not', () => {
+  const judge = judgeFrom(1_000n, 500n);
+  const undated = (seconds: number, importWh: bigint) => ({
+    ...sampleAt(seconds, importWh, 500n),
+    uncertaintyMs: null,
+  });
+  expect(judge.judge(undated(10, 1_100n))).toEqual({ kind: 'unproven', words: null });
+  const far = judge.judge(undated(20, 900_000n));
+  expect(far.kind === 'unproven' && far.words).toMatch(/far above the last good ones .* gone on for 30 minutes$/);
+});

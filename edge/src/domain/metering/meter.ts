@@ -185,7 +185,7 @@ export class Meter {
       const { sample, verdict } = await this.#reads.next();
       this.#hasSecondMaster = false;
       this.#doubts.follow(sample);
-      this.#problem = null;
+      this.#problem = verdict.kind === 'unproven' ? verdict.words : null;
       if (sample && verdict.kind === 'broken') return this.#sign(sample, false);
       if (sample && verdict.kind === 'good') {
         const { importWh, exportWh } = verdict;

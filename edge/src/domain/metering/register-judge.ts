@@ -23,12 +23,12 @@ export interface Doubt {
 }
 
 /**
- * `good`: signed, with these registers. `unproven`: a second value must confirm it. `doubtful`: not signed. `broken`: a
+ * `good`: signed, with these registers. `unproven`: a second value must confirm it; words where that takes long. `doubtful`: not signed. `broken`: a
  * discontinuity, signed with bit 3.
  */
 export type Verdict =
   | ({ readonly kind: 'good' } & RegisterWh)
-  | { readonly kind: 'unproven' }
+  | { readonly kind: 'unproven'; readonly words: string | null }
   | { readonly kind: 'doubtful'; readonly words: string }
   | { readonly kind: 'broken' };
 
@@ -145,7 +145,10 @@ export class RegisterJudge {
     if (isNear && ms !== null && !isJump) return this.#good(sample, ms);
     // Without a known time there is no bound, so a far value must last as long as a fall would.
     const mustLast = isJump || (ms === null && !isNear);
-    return this.#isConfirmed(sample, mustLast) ? this.#good(sample, ms) : { kind: 'unproven' };
+    if (this.#isConfirmed(sample, mustLast)) return this.#good(sample, ms);
+    const minutes = Math.ceil(this.#lastingMs / 60_000);
+    const words = `its registers are far above the last good ones (${pairText(last)} to ${pairText(sample)}): the gateway signs them when they have gone on for ${minutes} minutes`;
+    return { kind: 'unproven', words: mustLast ? words : null };
   }
 
   /** True while a person may accept the registers. */
