@@ -1,16 +1,23 @@
-import { asMeterId, asPublicKeyText } from '@gridtokenx/protocol';
+import { asMeterId, asPublicKeyText, type PublicKeyText } from '@gridtokenx/protocol';
 import { VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { AckWatch, UNACKNOWLEDGED_MS } from '../src/domain/delivery/ack-watch.js';
+import { OFFLINE_MS, OraclePresence } from '../src/domain/delivery/oracle-presence.js';
 
 const MAIN = asMeterId('00'.repeat(16));
+const [ORACLE, SECOND] = [1, 2].map((byte) => asPublicKeyText(new Uint8Array(32).fill(byte))) as [
+  PublicKeyText,
+  PublicKeyText,
+];
 const STRANGER = asPublicKeyText(new Uint8Array(32).fill(9));
-function watch({ isHeard = true, strangers = [] as (typeof STRANGER)[] } = {}) {
+function watch({ isHeard = true, strangers = [] as (typeof STRANGER)[], oracles = [ORACLE], threshold = 1 } = {}) {
   const clock = new VirtualClock();
   const state = { acknowledged: 0n, isWaiting: true };
+  const presence = new OraclePresence({ clock, oracles, threshold });
   const acks = new AckWatch({
     clock,
     acks: { acknowledged: () => state.acknowledged },
+    presence,
     spool: { count: () => (state.isWaiting ? 1 : 0), highest: () => 9n },
     meters: () => [{ id: MAIN, name: 'main' }],
   });
@@ -27,7 +34,7 @@ function watch({ isHeard = true, strangers = [] as (typeof STRANGER)[] } = {}) {
     uplink.online = online;
     return clock.advance(ms);
   };
-  return { acks, state, pass };
+  return { clock, acks, presence, state, pass };
 }
 
 describe('a meter of which nothing is acknowledged', () => {
@@ -72,5 +79,56 @@ describe('a meter of which nothing is acknowledged', () => {
     const both = watch({ strangers: [STRANGER] });
     await both.pass(2_000);
     expect(both.acks.problems()).toEqual([]);
+  });
+});
+
+describe('an oracle that says it is offline', () => {
+  test('is named after a minute with the time, in place of the silence that it explains', async () => {
+    const { clock, acks, presence, pass } = watch();
+    presence.heard(ORACLE, true);
+    await pass(UNACKNOWLEDGED_MS);
+    expect(acks.problems()).toEqual([expect.stringMatching(/^nothing of main was ever acknowledged/)]);
+    const since = new Date(clock.nowMs()).toISOString().slice(0, 16).replace('T', ' ');
+    presence.heard(ORACLE, false);
+    await pass(OFFLINE_MS);
+    expect(acks.problems()).toEqual([expect.stringMatching(/^nothing of main was ever acknowledged/)]);
+    // A retained status that comes again does not begin the time again.
+    presence.heard(ORACLE, false);
+    await pass(1);
+    const words = `oracle ${ORACLE} is offline since ${since} UTC: its operator has to start it or to mend its connection`;
+    expect(acks.problems()).toEqual([words]);
+    await pass(2_000, false);
+    expect(acks.problems()).toEqual([]);
+    await pass(2_000);
+    expect(acks.problems()).toEqual([words]);
+    presence.heard(ORACLE, true);
+    expect(acks.problems()).toEqual([]);
+  });
+
+  test('may have gone earlier where the gateway did not hear it go', async () => {
+    const { acks, presence, pass } = watch();
+    presence.heard(ORACLE, false);
+    await pass(OFFLINE_MS + 1);
+    expect(acks.problems()).toEqual([expect.stringMatching(/ is offline since [-\d]{10} \d\d:\d\d UTC or earlier: /)]);
+    presence.heard(ORACLE, true);
+    presence.disconnected();
+    presence.heard(ORACLE, false);
+    await pass(OFFLINE_MS + 1);
+    expect(acks.problems()).toEqual([expect.stringContaining(' UTC or earlier: ')]);
+  });
+
+  test('does not explain the silence of those that are there, and an unknown oracle is no news', async () => {
+    const { acks, presence, pass } = watch({ oracles: [ORACLE, SECOND] });
+    presence.heard(SECOND, false);
+    for (let byte = 3; byte < 200; byte++) presence.heard(asPublicKeyText(new Uint8Array(32).fill(byte)), false);
+    await pass(UNACKNOWLEDGED_MS);
+    expect(acks.problems()).toEqual([
+      expect.stringContaining(`oracle ${SECOND} is offline`),
+      expect.stringMatching(/^nothing of main was ever acknowledged/),
+    ]);
+    const both = watch({ oracles: [ORACLE, SECOND], threshold: 2 });
+    both.presence.heard(SECOND, false);
+    await both.pass(UNACKNOWLEDGED_MS);
+    expect(both.acks.problems()).toEqual([expect.stringContaining(`oracle ${SECOND} is offline`)]);
   });
 });

@@ -39,6 +39,8 @@ async function start() {
     ...{ log: quietLog, counters: { add: () => {} }, outbox, onAck: () => {}, onSubscribed: () => {} },
     openBroker: (task) =>
       new BrokerLink({ ...own, ...task, clock: systemClock, random: systemRandom, log: quietLog, open: openSession }),
+    onOracleStatus: () => {},
+    onDisconnected: () => {},
     status: () => ({ version: '1', problems: [] }),
   });
   const end = new AbortController();

@@ -37,7 +37,12 @@ describe('a session', () => {
     expect([clientId, username]).toEqual([name, name]);
     const expected = { broker: 'broker-name', clientId: name, nowSeconds: run.time.nowMs() / 1000, leewaySeconds: 0 };
     const token = openToken(password, gateway.publicKey, verifier, expected);
-    expect(session.subscribed).toEqual([`gtx/v1/${name}/ack/+`, `gtx/v1/${name}/command`, statusTopic]);
+    expect(session.subscribed).toEqual([
+      `gtx/v1/${name}/ack/+`,
+      `gtx/v1/${name}/command`,
+      'gtx/v1/oracle/+/status',
+      statusTopic,
+    ]);
     const [status] = session.published;
     expect(will?.topic).toBe(statusTopic);
     expect(status).toMatchObject({ topic: statusTopic, retain: true });
@@ -132,6 +137,23 @@ describe('an ack', () => {
     deliver('gtx/v1/nonsense', good);
     deliver(ackTopic(oracle.publicKey), good);
     expect([run.acks.length, run.counts.get('acks_ignored')]).toEqual([1, 5]);
+    await run.end();
+  });
+});
+
+describe("an oracle's status", () => {
+  test('is heard where it is one, and changes nothing of what is acknowledged', async () => {
+    const run = await setUp();
+    const topic = formatTopic({ kind: 'oracle-status', oracle: oracle.publicKey });
+    const hostile = ['', 'null', '[]', '1', '{', '{"online":1}', '{}', `{"online":false,"x":"${'y'.repeat(8_192)}"}`];
+    for (const text of [...hostile, '{"online":false,"more":1}', '{"online":true}'])
+      run.sessions[0]?.deliver(topic, Buffer.from(text));
+    const name = base58Encode(oracle.publicKey);
+    expect(run.oracles).toEqual([
+      [name, false],
+      [name, true],
+    ]);
+    expect([run.acks.length, run.counts.get('acks_ignored')]).toEqual([0, undefined]);
     await run.end();
   });
 });

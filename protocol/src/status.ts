@@ -34,18 +34,27 @@ export interface LiveReading {
   readonly signer: 'gateway' | 'device';
 }
 
-/** Checks the JSON of a status message; null when it is none [wire §6.5]. Text fields are truncated, never trusted. */
-export function parseGatewayStatus(text: string): GatewayStatus | null {
+/** Returns the state in the JSON of an oracle's status, `{"online": …}`; null when it is none [wire §6.6]. */
+export function parseOracleStatus(text: string): { readonly online: boolean } | null {
+  const record = objectIn(text);
+  return typeof record?.online === 'boolean' ? { online: record.online } : null;
+}
+
+/** Returns the JSON object in a text of at most 8,192 characters; null when there is none. */
+function objectIn(text: string): Record<string, unknown> | null {
   if (text.length > 8192) return null;
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
   } catch {
     return null;
   }
-  if (typeof value !== 'object' || value === null) return null;
-  const record = value as Record<string, unknown>;
-  if (typeof record.online !== 'boolean' || typeof record.session !== 'string') return null;
+}
+
+/** Checks the JSON of a status message; null when it is none [wire §6.5]. Text fields are truncated, never trusted. */
+export function parseGatewayStatus(text: string): GatewayStatus | null {
+  const record = objectIn(text);
+  if (typeof record?.online !== 'boolean' || typeof record.session !== 'string') return null;
   const depth = record.spoolDepth;
   return {
     online: record.online,

@@ -99,11 +99,11 @@ export function liveStream(kind: number): Stream {
   return kind === Kind.statement ? 'window' : kind === Kind.event ? 'event' : 'backfill';
 }
 
-/** Returns the subscriptions of each party. The broker allows no others [wire §6.3]. */
+/** Returns the subscriptions of each party; the broker's list has each of them [wire §6.3]. */
 export const subscriptions = {
   gateway: (gateway: Uint8Array): string[] => {
     const name = base58Encode(gateway);
-    return [`${TOPIC_ROOT}/${name}/ack/+`, `${TOPIC_ROOT}/${name}/command`];
+    return [`${TOPIC_ROOT}/${name}/ack/+`, `${TOPIC_ROOT}/${name}/command`, `${TOPIC_ROOT}/oracle/+/status`];
   },
   oracle: (): string[] => [
     ...STREAMS.map((stream) => `${TOPIC_ROOT}/+/+/${stream}`),

@@ -6,6 +6,7 @@ import {
   fromHex,
   Purpose,
   parseGatewayStatus,
+  parseOracleStatus,
   parseSimulatedClock,
   SIG_PREFIX,
   SIGN1_BYTES,
@@ -115,6 +116,15 @@ describe('docs/specs/wire-format.md', () => {
     for (const text of ['', 'null', '1', '[', '"x"']) expect(parseGatewayStatus(text), text).toBeNull();
     const padded = (length: number) => JSON.stringify(least).padEnd(length);
     expect([parseGatewayStatus(padded(8_192)), parseGatewayStatus(padded(8_193))]).toEqual([least, null]);
+  });
+
+  it("section 6.6: an oracle's status has one key, and other texts are none", () => {
+    expect([true, false].map((online) => parseOracleStatus(JSON.stringify({ online, more: 1 })))).toEqual([
+      { online: true },
+      { online: false },
+    ]);
+    for (const text of ['', 'null', '1', '[]', '{}', '{"online":1}', '{"online":true}'.padEnd(8_193)])
+      expect(parseOracleStatus(text), text).toBeNull();
   });
 
   it('section 10.1 has the keys of the simulated clock, each of which is needed', () => {

@@ -1,4 +1,4 @@
-import { equalBytes, parseTopic, subscriptions, TOPIC_ROOT } from '@gridtokenx/protocol';
+import { equalBytes, formatTopic, parseTopic, subscriptions, TOPIC_ROOT } from '@gridtokenx/protocol';
 import type { KeyRole } from '../ports.js';
 
 /** Bounds a filter, in characters: the longest topic of the protocol. */
@@ -47,16 +47,14 @@ export function mayPublish(who: Principal, topicText: string, manner: PublishMan
 
 /**
  * Returns the filters that a role may subscribe to. Beside the protocol's list, a gateway may read its own status, because it
- * must notice its own stale will. Everyone may read which oracles are online, because without one a gateway sends only the
- * newest messages.
+ * must notice its own stale will. Everyone may read which oracles are online: their absence explains missing acks.
  */
 export function allowedFilters(who: Principal): string[] {
   const oracles = `${TOPIC_ROOT}/oracle/+/status`;
   switch (who.role) {
     case 'gateway': {
-      const own = subscriptions.gateway(who.publicKey);
-      const command = own.find((filter) => filter.endsWith('/command')) ?? '';
-      return [...own, command.replace(/command$/, 'status'), oracles];
+      const own = formatTopic({ kind: 'gateway-status', gateway: who.publicKey });
+      return [...subscriptions.gateway(who.publicKey), own];
     }
     case 'oracle':
       return [...subscriptions.oracle(), oracles];

@@ -4,6 +4,7 @@ import type { AckTracker } from '../domain/delivery/ack-tracker.js';
 import type { AckWatch } from '../domain/delivery/ack-watch.js';
 import { DeadLetters } from '../domain/delivery/dead-letters.js';
 import { LagWatch } from '../domain/delivery/lag-watch.js';
+import type { OraclePresence } from '../domain/delivery/oracle-presence.js';
 import { SendScheduler } from '../domain/delivery/send-scheduler.js';
 import { Uplink } from '../domain/delivery/uplink.js';
 import type { Gateway } from '../domain/gateway.js';
@@ -61,12 +62,13 @@ export interface UplinkParts {
   readonly outbox: SendScheduler;
   readonly gateway: Gateway;
   readonly ackWatch: AckWatch;
+  readonly presence: OraclePresence;
   readonly health: GatewayHealth;
 }
 
 /** Builds the uplink to the broker, under the gateway's own name. */
 export function uplinkOf(config: GatewayConfig, parts: UplinkParts): Uplink {
-  const { found, world, judge, outbox, gateway, ackWatch, health } = parts;
+  const { found, world, judge, outbox, gateway, ackWatch, presence, health } = parts;
   const { name } = config;
   const { correctedClock: clock, random, log } = world;
   const brokers = brokersOf(config).map((one) => ({ url: one.url, broker: one.name, dial: brokerDial(one, judge) }));
@@ -89,6 +91,8 @@ export function uplinkOf(config: GatewayConfig, parts: UplinkParts): Uplink {
       ackWatch.heard();
       gateway.onAck(oracle, ack);
     },
+    onOracleStatus: (oracle, isOnline) => presence.heard(oracle, isOnline),
+    onDisconnected: () => presence.disconnected(),
     onSubscribed: () => gateway.onSubscribed(),
   });
 }

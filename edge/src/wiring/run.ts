@@ -1,10 +1,11 @@
 import { join } from 'node:path';
-import { base58Encode } from '@gridtokenx/protocol';
+import { asPublicKeyText, base58Encode } from '@gridtokenx/protocol';
 import { diskSpace, serviceLog } from '@gridtokenx/runtime/node';
 import { ownProfiles } from '../adapters/profiles/files.js';
 import { tornRecordsIn } from '../adapters/spool/record.js';
 import { busProblems } from '../domain/bus/messages.js';
 import { AckWatch } from '../domain/delivery/ack-watch.js';
+import { OraclePresence } from '../domain/delivery/oracle-presence.js';
 import { Gateway, type Metered } from '../domain/gateway.js';
 import { answerAccepts } from './accepts.js';
 import { clockProblem, keepFloor, keepTime, openFloor, peerJudge } from './clocks.js';
@@ -45,9 +46,23 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
   const metered = meteredOf(config, found, delivery, world);
   const gateway = gatewayOf(config, found, delivery, metered.all, world);
   const enrolled = () => metered.all.filter((one) => one.enrolled);
-  const ackWatch = new AckWatch({ acks: delivery.acks, spool, clock: world.clock, meters: enrolled });
+  const presence = new OraclePresence({
+    clock: world.correctedClock,
+    oracles: config.oracles.map(({ key }) => asPublicKeyText(key)),
+    threshold: config.ack_threshold,
+  });
+  const ackWatch = new AckWatch({ acks: delivery.acks, presence, spool, clock: world.clock, meters: enrolled });
   const health = healthOf(config, gateway, ackWatch, world);
-  const uplink = uplinkOf(config, { found, world, judge, outbox: delivery.outbox, gateway, ackWatch, health });
+  const uplink = uplinkOf(config, {
+    found,
+    world,
+    judge,
+    outbox: delivery.outbox,
+    gateway,
+    ackWatch,
+    presence,
+    health,
+  });
   commits.join(metered.feed);
   commits.join(sendCommitted(delivery.outbox, uplink));
   const server = await servePage(config, { found, world, gateway, metered: metered.all, uplink, health });

@@ -39,6 +39,7 @@ export async function setUp(autoPuback = true) {
   });
   const counts = new Map<string, number>();
   const acks: Ack[] = [];
+  const oracles: [string, boolean][] = [];
   let subscribed = 0;
   const uplink = new Uplink({
     gateway: gateway.publicKey,
@@ -56,6 +57,8 @@ export async function setUp(autoPuback = true) {
     outbox,
     status: (isOnline) => ({ version: '1', name: 'home', problems: isOnline ? ['slow'] : [] }),
     onAck: (_oracle, ack) => acks.push(ack),
+    onOracleStatus: (key, isOnline) => oracles.push([key, isOnline]),
+    onDisconnected: () => {},
     onSubscribed: () => {
       subscribed++;
     },
@@ -74,7 +77,7 @@ export async function setUp(autoPuback = true) {
     await time.advance(20_000);
     await done;
   };
-  return { time, sessions, state, uplink, counts, acks, write, end, subscribed: () => subscribed };
+  return { time, sessions, state, uplink, counts, acks, oracles, write, end, subscribed: () => subscribed };
 }
 
 interface BrokerState {

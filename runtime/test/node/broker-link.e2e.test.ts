@@ -103,6 +103,19 @@ describe('with the real broker', () => {
     );
   });
 
+  test("tells a gateway that an oracle's connection broke, and that it was gone before", async () => {
+    const topic = formatTopic({ kind: 'oracle-status', oracle: oracle.publicKey });
+    const will = { topic, payload: Buffer.from('{"online":false}'), qos: 1 as const, retain: true };
+    const other = await connect(fixture, { ...optionsFor(oracle), will });
+    const link = start();
+    await connected(link);
+    other.stream.destroy();
+    await until('the will came', () => got.includes(`${topic} {"online":false}`));
+    got.length = 0;
+    link.drop();
+    await until('the retained will came', () => got.includes(`${topic} {"online":false}`));
+  });
+
   test('rejects what was on the way when the session ends, and what the broker refuses to let be subscribed', async () => {
     const link = start();
     await connected(link);

@@ -2,6 +2,7 @@ import type { MeterId, PublicKeyText } from '@gridtokenx/protocol';
 import { type Clock, sleep } from '@gridtokenx/runtime/core';
 import type { Spool } from '../ports.js';
 import type { AckTracker } from './ack-tracker.js';
+import type { OraclePresence } from './oracle-presence.js';
 
 /** Time with a session in which records wait and nothing of a meter is acknowledged, ms. */
 export const UNACKNOWLEDGED_MS = 600_000;
@@ -11,6 +12,7 @@ const MINUTE_MS = 60_000;
 export interface AckWatchOptions {
   readonly clock: Clock;
   readonly acks: Pick<AckTracker, 'acknowledged'>;
+  readonly presence: Pick<OraclePresence, 'problems' | 'explainsSilence'>;
   readonly spool: Pick<Spool, 'count' | 'highest'>;
   /** Returns the enrolled meters and points. */
   readonly meters: () => readonly { readonly id: MeterId; readonly name: string }[];
@@ -39,6 +41,7 @@ export class AckWatch {
   readonly #waiting = new Map<MeterId, Waiting>();
   #strangers: readonly PublicKeyText[] = [];
   #isAnyHeard = false;
+  #isOnline = false;
 
   constructor(options: AckWatchOptions) {
     this.#options = options;
@@ -61,6 +64,7 @@ export class AckWatch {
   look({ online, strangers }: WatchedUplink): void {
     const { acks, spool, clock, meters } = this.#options;
     this.#strangers = strangers;
+    this.#isOnline = online;
     if (!online) this.#waiting.clear();
     for (const { id, name } of online ? meters() : []) {
       const acknowledged = acks.acknowledged(id);
@@ -71,8 +75,15 @@ export class AckWatch {
     }
   }
 
-  /** Lists the problems in plain words. Returns an empty list while acks come. */
+  /** Lists the problems in plain words. Returns an empty list while acks come and no oracle is offline. */
   problems(): string[] {
+    const { presence } = this.#options;
+    // Without a session nothing is known of the oracles, and health names the connection.
+    const offline = this.#isOnline ? presence.problems() : [];
+    return offline.length > 0 && presence.explainsSilence ? offline : [...offline, ...this.#silences()];
+  }
+
+  #silences(): string[] {
     if (!this.#isAnyHeard && this.#strangers.length > 0)
       return [
         `acks come from ${this.#strangers.join(', ')}, an oracle that the configuration does not name, and none from those that it names: correct oracles[].key`,

@@ -10,6 +10,7 @@ import {
   openAck,
   type PublicKeyText,
   parseGatewayStatus,
+  parseOracleStatus,
   parseTopic,
   subscriptions,
   type Verifier,
@@ -42,6 +43,10 @@ export interface UplinkOptions {
   readonly status: (isOnline: boolean) => Omit<GatewayStatus, 'online' | 'session'>;
   /** Receives a genuine ack for this gateway by a configured oracle. */
   readonly onAck: (oracle: PublicKeyText, ack: Ack) => void;
+  /** Receives the status of any oracle at this broker. Nothing proves it. */
+  readonly onOracleStatus: (oracle: PublicKeyText, isOnline: boolean) => void;
+  /** Called when a session ended, or did not begin. */
+  readonly onDisconnected: () => void;
   /** Called when the subscriptions are in force: retained acks arrive now, if there are any. */
   readonly onSubscribed: () => void;
 }
@@ -165,6 +170,7 @@ export class Uplink {
     if (this.#session === null) this.#options.counters.add('connect_errors');
     this.#session = null;
     this.#options.outbox.disconnected();
+    this.#options.onDisconnected();
   }
 
   #tick(): void {
@@ -252,14 +258,18 @@ export class Uplink {
     if (topic?.kind === 'gateway-status') {
       const status = parseGatewayStatus(Buffer.from(payload).toString('utf8'));
       if (status) this.#clones.heard(status, this.#broker.url);
-      return;
-    }
-    if (topic?.kind !== 'ack') return;
+    } else if (topic?.kind === 'oracle-status') {
+      const status = parseOracleStatus(Buffer.from(payload).toString('utf8'));
+      if (status) this.#options.onOracleStatus(asPublicKeyText(topic.oracle), status.online);
+    } else if (topic?.kind === 'ack') this.#receiveAck(topic.oracle, payload);
+  }
+
+  #receiveAck(key: Uint8Array, payload: Uint8Array): void {
     const { oracles, verifier, counters, gateway, log } = this.#options;
-    const oracle = asPublicKeyText(topic.oracle);
-    const configured = oracles.some((key) => base58Encode(key) === oracle);
+    const oracle = asPublicKeyText(key);
+    const configured = oracles.some((one) => base58Encode(one) === oracle);
     try {
-      const ack = openAck(payload, topic.oracle, verifier);
+      const ack = openAck(payload, key, verifier);
       if (base58Encode(ack.gateway) !== base58Encode(gateway)) throw new Error('an ack for another gateway');
       if (!configured) {
         if (this.#strangers.size < MAX_STRANGERS) this.#strangers.add(oracle);

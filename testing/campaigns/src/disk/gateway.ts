@@ -201,6 +201,8 @@ export class SimulatedGateway {
         }),
       status: () => ({ version: '0' }),
       onAck: (name, ack) => gateway.onAck(name, ack),
+      onOracleStatus: () => {},
+      onDisconnected: () => {},
       onSubscribed: () => gateway.onSubscribed(),
     });
     return { gateway, outbox, uplink };

@@ -89,6 +89,7 @@ class Parts {
     } as unknown as Uplink;
     const ackWatch = new AckWatch({
       ...{ acks, spool: { count: () => this.waiting, highest: () => 9n }, clock: time },
+      presence: { problems: () => [], explainsSilence: false },
       meters: () => [meter],
     });
     const health = gatewayHealth({
