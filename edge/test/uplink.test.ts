@@ -64,6 +64,35 @@ describe('a session', () => {
     expect(run.sessions[1]?.closed).toBe(true);
   });
 
+  test('states since when it stands: the will for ever, the status and the farewell with the time of the text', async () => {
+    const run = await setUp();
+    const startMs = run.time.nowMs();
+    const said = (text?: Buffer | string) => JSON.parse(text?.toString() ?? '') as Record<string, unknown>;
+    const [session] = run.sessions;
+    expect(said(session?.options.will?.payload)).toMatchObject({ sinceMs: startMs, statedMs: startMs });
+    await run.time.advance(30_000);
+    expect(said(session?.published.at(-1)?.payload)).toMatchObject({
+      online: true,
+      sinceMs: startMs,
+      statedMs: startMs + 30_000,
+    });
+    session?.end('gone');
+    await run.time.advance(10_000);
+    const second = said(run.sessions[1]?.options.will?.payload);
+    expect(second).toMatchObject({ sinceMs: startMs + 30_250, statedMs: startMs + 30_250 });
+    run.state.isSynchronised = false;
+    await run.time.advance(30_000);
+    expect(Object.keys(said(run.sessions[1]?.published.at(-1)?.payload))).not.toContain('sinceMs');
+    run.state.isSynchronised = true;
+    const endMs = run.time.nowMs();
+    await run.end();
+    expect(said(run.sessions[1]?.published.at(-1)?.payload)).toMatchObject({
+      online: false,
+      sinceMs: startMs + 30_250,
+      statedMs: endMs,
+    });
+  });
+
   test('is sought again with back-off, without an end', async () => {
     const run = await setUp();
     run.state.refuse = 'Connection refused: Not authorized';

@@ -3,6 +3,10 @@ export interface GatewayStatus {
   readonly online: boolean;
   /** Random text of the connection, by which a gateway recognises its own stale will. */
   readonly session: string;
+  /** Real time at which the session began, ms since 1970; absent where the gateway does not know the time. */
+  readonly sinceMs?: number;
+  /** Real time of this text, ms since 1970; absent like `sinceMs`. A will is made when its session begins. */
+  readonly statedMs?: number;
   readonly version: string;
   readonly name?: string;
   /** Records in the spool that no oracle has acknowledged. */
@@ -40,6 +44,16 @@ export function parseOracleStatus(text: string): { readonly online: boolean } | 
   return typeof record?.online === 'boolean' ? { online: record.online } : null;
 }
 
+/** The end of the year 9999, ms since 1970: every reader's dates hold it in every time zone. */
+const MAX_TIME_MS = 253_402_300_799_999;
+
+function timesIn(record: Record<string, unknown>): Pick<GatewayStatus, 'sinceMs' | 'statedMs'> {
+  const isTime = (value: unknown): value is number =>
+    typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_TIME_MS;
+  const { sinceMs, statedMs } = record;
+  return { ...(isTime(sinceMs) ? { sinceMs } : {}), ...(isTime(statedMs) ? { statedMs } : {}) };
+}
+
 /** Returns the JSON object in a text of at most 8,192 characters; null when there is none. */
 function objectIn(text: string): Record<string, unknown> | null {
   if (text.length > 8192) return null;
@@ -59,6 +73,7 @@ export function parseGatewayStatus(text: string): GatewayStatus | null {
   return {
     online: record.online,
     session: record.session.slice(0, 64),
+    ...timesIn(record),
     version: typeof record.version === 'string' ? record.version.slice(0, 32) : '',
     ...(typeof record.name === 'string' ? { name: record.name.slice(0, 64) } : {}),
     ...(typeof depth === 'number' && Number.isSafeInteger(depth) && depth >= 0 ? { spoolDepth: depth } : {}),

@@ -83,6 +83,8 @@ describe('docs/specs/wire-format.md', () => {
     const full = {
       online: true,
       session: long,
+      sinceMs: 1,
+      statedMs: 2,
       version: long,
       name: long,
       spoolDepth: 7,
@@ -112,6 +114,13 @@ describe('docs/specs/wire-format.md', () => {
     expect(parse({ version: 1, name: 2, spoolDepth: '3', clockSynchronised: 4, problems: 5, more: 6 })).toEqual(least);
     for (const spoolDepth of [-1, 0.5, 2 ** 53]) expect(parse({ spoolDepth })).toEqual(least);
     expect(parse({ spoolDepth: 0, problems: ['a', 1, null] })).toEqual({ ...least, spoolDepth: 0, problems: ['a'] });
+    for (const time of [-1, 0.5, 253_402_300_800_000, '1', null])
+      expect(parse({ sinceMs: time, statedMs: time })).toEqual(least);
+    expect(parse({ sinceMs: 0, statedMs: 253_402_300_799_999 })).toEqual({
+      ...least,
+      sinceMs: 0,
+      statedMs: 253_402_300_799_999,
+    });
     expect([parse({ online: 1 }), parse({ session: 1 })]).toEqual([null, null]);
     for (const text of ['', 'null', '1', '[', '"x"']) expect(parseGatewayStatus(text), text).toBeNull();
     const padded = (length: number) => JSON.stringify(least).padEnd(length);

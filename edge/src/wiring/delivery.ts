@@ -74,6 +74,7 @@ export function uplinkOf(config: GatewayConfig, parts: UplinkParts): Uplink {
   const brokers = brokersOf(config).map((one) => ({ url: one.url, broker: one.name, dial: brokerDial(one, judge) }));
   return new Uplink({
     ...world,
+    clock,
     gateway: found.gateway.publicKey,
     oracles: config.oracles.map(({ key }) => key),
     openBroker: (task) =>

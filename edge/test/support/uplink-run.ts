@@ -28,7 +28,7 @@ export async function setUp(autoPuback = true) {
   const time = new VirtualClock();
   const { spool } = await openSpool(new CrashDisk(), '/spool', time, () => {}, SEGMENT_BYTES);
   const sessions: FakeSession[] = [];
-  const state = { refuse: null as string | null, acknowledged: 0n, autoPuback };
+  const state = { refuse: null as string | null, acknowledged: 0n, autoPuback, isSynchronised: true };
   const open = sessionsOf(state, sessions);
   const outbox = new SendScheduler({
     spool,
@@ -55,7 +55,12 @@ export async function setUp(autoPuback = true) {
     log: quietLog,
     counters: { add: (name, _labels, by = 1) => void counts.set(name, (counts.get(name) ?? 0) + by) },
     outbox,
-    status: (isOnline) => ({ version: '1', name: 'home', problems: isOnline ? ['slow'] : [] }),
+    status: (isOnline) => ({
+      version: '1',
+      name: 'home',
+      clockSynchronised: state.isSynchronised,
+      problems: isOnline ? ['slow'] : [],
+    }),
     onAck: (_oracle, ack) => acks.push(ack),
     onOracleStatus: (key, isOnline) => oracles.push([key, isOnline]),
     onDisconnected: () => {},

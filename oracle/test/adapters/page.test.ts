@@ -145,7 +145,11 @@ describe('status page', () => {
   const [meter] = state.meters;
   const [gateway] = state.gateways;
   it.each([
-    ['a stopped gateway', { gateways: [{ ...gateway, online: false }], meters: [meter] }, '41 s'],
+    [
+      'a stopped gateway',
+      { gateways: [{ ...gateway, online: false, known_ms: 1_317_855_161_280 }], meters: [meter] },
+      '41 s',
+    ],
     ['old data', { gateways: [gateway], meters: [{ ...meter, age_ms: 720_000 }] }, '12 min'],
   ])('shows the power of %s as the last one, with its age, and never as what flows now', async (_, change, age) => {
     const page = await show(async () => ({ ok: true, status: 200, json: async () => ({ ...state, ...change }) }));
@@ -154,6 +158,8 @@ describe('status page', () => {
     expect(large).toEqual([]);
     expect(home?.textContent).toContain('power not known now');
     expect(home?.textContent).toContain(`Last power ▲ gives 196 W to the grid, ${age} ago`);
+    const isGone = change.gateways[0]?.online === false;
+    expect(/Gateway last known \d{4}-\d\d-\d\d \d\d:\d\d/.test(home?.textContent ?? '')).toBe(isGone);
   });
 
   it('says so when the oracle does not answer, and asks again', async () => {

@@ -21,6 +21,7 @@ import { CloneWatch } from './clone-watch.js';
 import type { Packet } from './packet.js';
 import type { Broker, OpenBroker } from './ports.js';
 import type { SendScheduler } from './send-scheduler.js';
+import { SessionTimes } from './session-times.js';
 
 const MAX_PACKETS = 8;
 const STATUS_MS = 30_000;
@@ -35,12 +36,13 @@ export interface UplinkOptions {
   readonly oracles: readonly Uint8Array[];
   readonly openBroker: OpenBroker;
   readonly verifier: Verifier;
+  /** The corrected clock: its time is stated. */
   readonly clock: Clock;
   readonly log: Logger;
   readonly counters: Counters;
   readonly outbox: SendScheduler;
   /** Builds the status that the broker retains for this gateway, online and offline. */
-  readonly status: (isOnline: boolean) => Omit<GatewayStatus, 'online' | 'session'>;
+  readonly status: (isOnline: boolean) => Omit<GatewayStatus, 'online' | 'session' | 'sinceMs' | 'statedMs'>;
   /** Receives a genuine ack for this gateway by a configured oracle. */
   readonly onAck: (oracle: PublicKeyText, ack: Ack) => void;
   /** Receives the status of any oracle at this broker. Nothing proves it. */
@@ -61,6 +63,7 @@ export class Uplink {
   readonly #statusTopic: string;
   /** Name of the session; null while there is none. */
   #session: string | null = null;
+  readonly #times: SessionTimes;
   readonly #strangers = new Set<PublicKeyText>();
   readonly #clones: CloneWatch;
   /** The highest seq of each meter that was given to the broker in this run. */
@@ -74,6 +77,7 @@ export class Uplink {
     this.#options = options;
     const { gateway, clock } = options;
     this.#clones = new CloneWatch(clock);
+    this.#times = new SessionTimes(clock);
     this.#statusTopic = formatTopic({ kind: 'gateway-status', gateway });
     this.#broker = options.openBroker({
       subscriptions: [...subscriptions.gateway(gateway), this.#statusTopic],
@@ -147,7 +151,9 @@ export class Uplink {
 
   #statusText(isOnline: boolean, session: string): string {
     this.#clones.opens(session);
-    return JSON.stringify({ online: isOnline, session, ...this.#options.status(isOnline) });
+    const status = this.#options.status(isOnline);
+    const times = this.#times.of(session);
+    return JSON.stringify({ online: isOnline, session, ...(status.clockSynchronised ? times : {}), ...status });
   }
 
   async #publishStatus(): Promise<void> {

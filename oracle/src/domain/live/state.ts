@@ -13,10 +13,17 @@ import type { LedgerViews, MeterView, Settlement, Settlements } from './ports.js
 import { isSeriesTime } from './series-write.js';
 import { SessionWatch } from './session-watch.js';
 
+interface GatewayEntry {
+  readonly status: GatewayStatus | null;
+  readonly heardAtMs: number;
+  /** The newest moment at which the gateway said that it was there; null where it never knew the time. */
+  readonly knownMs: number | null;
+}
+
 /** Remembers each gateway's last status, in memory: the broker retains it. */
 export class GatewayStatuses {
   readonly #clock: Clock;
-  readonly #entries = new Map<PublicKeyText, { status: GatewayStatus | null; heardAtMs: number }>();
+  readonly #entries = new Map<PublicKeyText, GatewayEntry>();
   readonly #sessions = new SessionWatch();
 
   constructor(clock: Clock) {
@@ -26,7 +33,12 @@ export class GatewayStatuses {
   /** A status came; null when it was none. */
   status(gateway: Uint8Array, status: GatewayStatus | null): void {
     const [name, heardAtMs] = [asPublicKeyText(gateway), this.#clock.nowMs()];
-    this.#entries.set(name, { status, heardAtMs });
+    const before = this.#entries.get(name);
+    // A will states the time of its session's begin: what the session said later is newer.
+    const isSame = before?.status?.session === status?.session;
+    const known = [status?.statedMs, isSame ? before?.knownMs : null].filter((ms) => typeof ms === 'number');
+    const knownMs = known.length > 0 ? Math.max(...known) : null;
+    this.#entries.set(name, { status, heardAtMs, knownMs });
     if (status?.online) this.#sessions.heard(name, status.session, heardAtMs);
   }
 
@@ -42,15 +54,18 @@ export class GatewayStatuses {
   /** A message came. */
   heard(gateway: Uint8Array): void {
     const name = asPublicKeyText(gateway);
-    this.#entries.set(name, { status: this.#entries.get(name)?.status ?? null, heardAtMs: this.#clock.nowMs() });
+    const { status = null, knownMs = null } = this.#entries.get(name) ?? {};
+    this.#entries.set(name, { status, heardAtMs: this.#clock.nowMs(), knownMs });
   }
 
   list() {
     const now = this.#clock.nowMs();
-    return [...this.#entries].map(([gateway, { status, heardAtMs }]) => ({
+    return [...this.#entries].map(([gateway, { status, heardAtMs, knownMs }]) => ({
       gateway,
       name: status?.name ?? '',
       online: status?.online ?? false,
+      since_ms: status?.sinceMs ?? null,
+      known_ms: knownMs,
       spool_depth: status?.spoolDepth ?? null,
       age_ms: now - heardAtMs,
       problems: status?.problems ?? [],
