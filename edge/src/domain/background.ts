@@ -1,12 +1,12 @@
-import { errorText, type Logger } from '@gridtokenx/runtime/core';
+import { type Clock, errorText, type Logger, StateLog } from '@gridtokenx/runtime/core';
 
 /** Runs work that no caller awaits. Keeps the reason of a failure until the same work succeeds. */
 export class Background {
-  readonly #log: Logger;
+  readonly #states: StateLog;
   readonly #failing = new Map<string, string>();
 
-  constructor(log: Logger) {
-    this.#log = log;
+  constructor(log: Logger, clock: Clock) {
+    this.#states = new StateLog(log, clock);
   }
 
   /** Lists each failing work with the reason of its last failure, in plain words. */
@@ -26,6 +26,7 @@ export class Background {
 
   succeeded(what: string): void {
     this.#failing.delete(what);
+    this.#states.ended(what, { event: 'background_task_succeeded', what }, 'A background task succeeds again');
   }
 
   failed(what: string, error: unknown): void {
@@ -33,8 +34,9 @@ export class Background {
     this.report(what, error);
   }
 
-  /** Logs a failure that nothing retries. */
+  /** Logs a failure that nothing retries, once until the same work succeeds. */
   report(what: string, error: unknown): void {
-    this.#log.error({ event: 'background_task_failed', what, err: errorText(error) }, 'A background task failed');
+    const fields = { event: 'background_task_failed', what, err: errorText(error) };
+    this.#states.holds(what, fields, 'A background task failed', 'error');
   }
 }

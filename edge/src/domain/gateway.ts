@@ -6,6 +6,7 @@ import {
   Mutex,
   type Random,
   type ReadingClock,
+  StateLog,
   sleep,
 } from '@gridtokenx/runtime/core';
 import { Background } from './background.js';
@@ -99,6 +100,7 @@ export class Gateway {
   /** True once event 1 of each meter is signed. */
   #isStarted = false;
   readonly #upkeep: SpoolUpkeep;
+  readonly #states: StateLog;
   /** Meters whose seqs an oracle has seen far above ours. */
   readonly #jumps = new Set<string>();
 
@@ -107,7 +109,8 @@ export class Gateway {
     const { readingClock, clock, log } = options;
     this.#contact = new FirstContact(clock);
     this.#clockNews = new ClockNews(readingClock, clock, log);
-    this.#background = new Background(log);
+    this.#background = new Background(log, clock);
+    this.#states = new StateLog(log, clock);
     this.#upkeep = new SpoolUpkeep(options);
   }
 
@@ -223,8 +226,12 @@ export class Gateway {
 
   /** Signs the same event in the chain of each meter; reports a disk that refuses it. */
   async #event(code: number, fields: { readonly value?: bigint; readonly detail?: number } = {}): Promise<void> {
+    const what = `event ${code}`;
     for (const { journal } of this.#enrolled)
-      await journal.event(code, fields).catch((error) => this.#background.report(`event ${code}`, error));
+      await journal.event(code, fields).then(
+        () => this.#background.succeeded(what),
+        (error) => this.#background.report(what, error),
+      );
   }
 
   #canClose(): boolean {
@@ -261,12 +268,13 @@ export class Gateway {
     const isForeign = !isAbove && seen.highestSeen >= journal.runFirstSeq && seen.highestSeen > this.#sentThrough(id);
     if (!isAbove && !isForeign) return;
     if (isForeign) this.#uplink?.foreignMessage(name);
-    this.#options.log.warn(
-      { event: 'older_image_restored', meter: name, highestSeen: seen.highestSeen.toString() },
-      'Somebody restored an older image of the data directory, or uses a copy of it',
-    );
+    const fields = { event: 'older_image_restored', meter: name, highestSeen: seen.highestSeen.toString() };
+    this.#states.holds(id, fields, 'Somebody restored an older image of the data directory, or uses a copy of it');
     const windowNow = this.isSynchronised ? windowOf(this.#options.readingClock.nowMs()) : null;
-    if (await journal.continueAfterRestore(seen, windowNow, isForeign)) return;
+    if (await journal.continueAfterRestore(seen, windowNow, isForeign)) {
+      this.#states.ended(id, { event: 'restored_meter_continues', meter: name }, 'The meter goes on above these seqs');
+      return;
+    }
     this.#jumps.add(
       `an oracle has seen seq ${seen.highestSeen} of ${name}, far above ours: the gateway refuses to continue there, ask your utility`,
     );

@@ -1,6 +1,6 @@
 import type { MeterId } from '@gridtokenx/protocol';
 import type { Clock } from '@gridtokenx/runtime/core';
-import { errorText, type Logger, sleep } from '@gridtokenx/runtime/core';
+import { errorText, type Logger, StateLog, sleep } from '@gridtokenx/runtime/core';
 import { AcceptRequests } from '../adapters/accept/requests.js';
 import type { Disk } from '../domain/ports.js';
 
@@ -24,6 +24,7 @@ export async function answerAccepts(
   signal: AbortSignal,
 ): Promise<void> {
   const requests = new AcceptRequests(disk, dir);
+  const states = new StateLog(log, clock);
   const seenAtMs = new Map<MeterId, number>();
   const isEarly = (meter: AcceptingMeter | undefined) => {
     const nowMs = clock.monotonicMs();
@@ -31,7 +32,6 @@ export async function answerAccepts(
     if (!seenAtMs.has(meter.id)) seenAtMs.set(meter.id, nowMs);
     return nowMs - (seenAtMs.get(meter.id) ?? nowMs) < PATIENCE_MS;
   };
-  let isFailing = false;
   while (!signal.aborted) {
     await sleep(clock, LOOK_MS, signal);
     if (signal.aborted) return;
@@ -43,12 +43,10 @@ export async function answerAccepts(
         const problem = meter ? await meter.accept(reason) : 'the running gateway has no such meter';
         await requests.settle(meterId, { problem });
       }
-      isFailing = false;
+      states.ended('accept', { event: 'accept_works' }, 'Requests of accept-register are answered again');
     } catch (error) {
-      // Once for each time that the disk fails: this loop looks every 2 s.
-      if (isFailing) continue;
-      isFailing = true;
-      log.warn({ event: 'accept_failed', err: errorText(error) }, 'Failed to answer a request of accept-register');
+      const fields = { event: 'accept_failed', err: errorText(error) };
+      states.holds('accept', fields, 'Failed to answer a request of accept-register');
     }
   }
 }

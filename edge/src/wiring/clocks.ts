@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Reason, SYNCHRONISED_UNCERTAINTY_MS, type Window, WireError, windowOf } from '@gridtokenx/protocol';
-import { type Clock, type Logger, type ReadingClock, sleep } from '@gridtokenx/runtime/core';
+import { type Clock, type Logger, type ReadingClock, StateLog, sleep } from '@gridtokenx/runtime/core';
 import { nodeClockFile, type PeerJudge, SimulatedClockFile } from '@gridtokenx/runtime/node';
 import { readBuildTime } from '../adapters/clock/build-time.js';
 import { chronySource } from '../adapters/clock/chrony.js';
@@ -68,14 +68,23 @@ export async function keepFloor(
   signal: AbortSignal,
 ): Promise<void> {
   if (!(readingClock instanceof DisciplinedClock)) return;
+  const watched = watchStores(log, clock);
   while (!signal.aborted) {
-    await floor.raise(readingClock.earliestMs).catch(notStored(log));
+    await watched(floor.raise(readingClock.earliestMs));
     await sleep(clock, FLOOR_EVERY_MS, signal);
   }
 }
 
-const notStored = (log: Logger) => (error: Error) =>
-  log.warn({ event: 'clock_floor_not_stored', err: error.message }, 'Failed to store the time');
+/** Returns a function that logs when storing the time begins to fail, and when it works again. Never rejects. */
+function watchStores(log: Logger, clock: Clock): (storing: Promise<unknown>) => Promise<void> {
+  const states = new StateLog(log, clock);
+  return (storing) =>
+    storing.then(
+      () => states.ended('floor', { event: 'clock_floor_stored' }, 'Stores the time again'),
+      (error: Error) =>
+        states.holds('floor', { event: 'clock_floor_not_stored', err: error.message }, 'Failed to store the time'),
+    );
+}
 
 /**
  * Judges certificates of others. A simulated clock drives readings only: the machine's clock then counts as right, as it
@@ -106,16 +115,17 @@ export function timeSources(
   const asked = config.oracles.flatMap((oracle) => (oracle.url === undefined ? [] : [{ ...oracle, url: oracle.url }]));
   const judge = judgeByTime(() => ANY_TIME);
   const failing = new Map<string, string>();
+  const states = new StateLog(log, clock);
   const asks = asked.map((oracle) => async () => {
     const { key, url } = oracle;
     const anchor = await askOracleTime({ url, key, dial: oracleDial(oracle, judge) }, verifier, clock, random);
-    if (failing.delete(url)) log.info({ event: 'signed_time_available', url }, 'An oracle gives signed time again');
+    failing.delete(url);
+    states.ended(url, { event: 'signed_time_available', url }, 'An oracle gives signed time again');
     return anchor;
   });
-  // Once for each time that an oracle is away: it is asked every few seconds.
   const failed = (which: number, error: Error) => {
     const [url, err] = [asked[which]?.url ?? '', failureWords(error)];
-    if (!failing.has(url)) log.warn({ event: 'signed_time_unavailable', url, err }, 'An oracle gave no signed time');
+    states.holds(url, { event: 'signed_time_unavailable', url, err }, 'An oracle gave no signed time');
     failing.set(url, err);
   };
   return {
@@ -154,9 +164,10 @@ export async function keepTime(
   signal: AbortSignal,
 ): Promise<void> {
   if (!(disciplined instanceof DisciplinedClock)) return;
+  const watched = watchStores(log, clock);
   const keeper = new TimeKeeper({
     ...{ ...sources, disciplined, clock, random, onCorrected },
-    onSigned: ({ timeMs, errorMs }) => void floor.lower(timeMs + errorMs).catch(notStored(log)),
+    onSigned: ({ timeMs, errorMs }) => void watched(floor.lower(timeMs + errorMs)),
   });
   await keeper.run(signal);
 }

@@ -66,7 +66,7 @@ const readerOf = (time: VirtualClock, clock: ReadingClock, read: (nowMs: number)
   },
 });
 
-export interface SetUpOptions extends Pick<MeterOptions, 'leastPeriod' | 'keepFrames'> {
+export interface SetUpOptions extends Partial<Pick<MeterOptions, 'leastPeriod' | 'keepFrames' | 'logger'>> {
   readonly enrolledWh?: bigint;
   /** Returns the clock that dates the readings; default: the true time. */
   readonly clockOf?: (time: VirtualClock) => ReadingClock;

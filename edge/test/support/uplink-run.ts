@@ -1,4 +1,5 @@
 import { type Ack, ed25519Signer } from '@gridtokenx/protocol';
+import type { Logger } from '@gridtokenx/runtime/core';
 import { BrokerLink, type MqttSession, provedVerifier, type SessionOptions } from '@gridtokenx/runtime/node';
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
 import { quietLog } from '@gridtokenx/testing-kit/quiet-log';
@@ -24,11 +25,17 @@ export interface FakeSession {
 }
 
 /** Runs an uplink of one meter on a virtual clock, with sessions that the test plays. */
-export async function setUp(autoPuback = true) {
+export async function setUp(autoPuback = true, log: Logger = quietLog) {
   const time = new VirtualClock();
   const { spool } = await openSpool(new CrashDisk(), '/spool', time, () => {}, SEGMENT_BYTES);
   const sessions: FakeSession[] = [];
-  const state = { refuse: null as string | null, acknowledged: 0n, autoPuback, isSynchronised: true };
+  const state = {
+    refuse: null as string | null,
+    refused: null as string | null,
+    acknowledged: 0n,
+    autoPuback,
+    isSynchronised: true,
+  };
   const open = sessionsOf(state, sessions);
   const outbox = new SendScheduler({
     spool,
@@ -47,12 +54,12 @@ export async function setUp(autoPuback = true) {
     openBroker: (task) =>
       new BrokerLink({
         ...task,
-        ...{ url: 'mqtt://broker', broker: 'broker-name', signer: gateway, clock: time, log: quietLog, open },
+        ...{ url: 'mqtt://broker', broker: 'broker-name', signer: gateway, clock: time, log, open },
         random: { bytes: (length) => new Uint8Array(length).fill(sessions.length), fraction: () => 0.999 },
       }),
     verifier,
     clock: time,
-    log: quietLog,
+    log,
     counters: { add: (name, _labels, by = 1) => void counts.set(name, (counts.get(name) ?? 0) + by) },
     outbox,
     status: (isOnline) => ({
@@ -87,6 +94,8 @@ export async function setUp(autoPuback = true) {
 
 interface BrokerState {
   refuse: string | null;
+  /** End of the topics on which the broker accepts nothing. */
+  refused: string | null;
   autoPuback: boolean;
 }
 
@@ -116,6 +125,7 @@ function sessionsOf(
       publish: (topic, payload, { retain }) =>
         new Promise((resolve, reject) => {
           session.published.push({ topic, payload: Buffer.from(payload as Uint8Array), retain, puback: resolve });
+          if (state.refused !== null && topic.endsWith(state.refused)) reject(new Error('not taken'));
           if (state.autoPuback) resolve();
           void ended.then((why) => reject(new Error(why)));
         }),

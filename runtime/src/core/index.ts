@@ -12,5 +12,6 @@ export * from './placeholder.js';
 export * from './random.js';
 export * from './rates.js';
 export * from './sleep.js';
+export * from './state-log.js';
 export * from './tls.js';
 export * from './unreachable.js';

@@ -12,7 +12,7 @@ import {
   signerOf,
   startFixture,
 } from '../../../broker/test/harness.js';
-import type { Clock } from '../../src/core/index.js';
+import { type Clock, silentLogger } from '../../src/core/index.js';
 import { BrokerLink, dialTls, openSession, systemClock, systemRandom } from '../../src/node/index.js';
 
 const gateway = signerOf('gateway');
@@ -46,7 +46,7 @@ function start(change: Partial<ConstructorParameters<typeof BrokerLink>[0]> = {}
     clock: systemClock,
     random: systemRandom,
     open: openSession,
-    log: { info: () => {}, warn: () => {} },
+    log: silentLogger,
     subscriptions: subscriptions.gateway(gateway.publicKey),
     status: { topic: statusTopic, text: (online, session) => JSON.stringify({ online, session }) },
     onMessage: (topic, payload) => void got.push(`${topic} ${Buffer.from(payload).toString()}`),

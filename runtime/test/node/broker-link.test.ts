@@ -1,6 +1,7 @@
 import { ed25519Signer, openToken } from '@gridtokenx/protocol';
 import { fixedRandom, VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { silentLogger } from '../../src/core/index.js';
 import {
   BrokerLink,
   type BrokerLinkOptions,
@@ -68,6 +69,8 @@ function linkOf(change: Partial<BrokerLinkOptions> = {}): BrokerLink {
     clock,
     random: fixedRandom(1, 1 - 2 ** -32),
     log: {
+      ...silentLogger,
+      debug: (fields, message) => void did.push(`detail: ${message} ${fields.waitMs}`),
       info: (_fields, message) => void did.push(message),
       warn: (fields, message) => void did.push(`${message} ${fields.waitMs}`),
     },
@@ -170,7 +173,7 @@ describe('a connection', () => {
     await clock.advance(2_000);
     expect(link.isConnected).toBe(true);
     // A session that lasted begins anew, and so does what was said.
-    await clock.advance(30_000);
+    await clock.advance(60_000);
     sessions[0]?.end('closed by the broker');
     await clock.advance(0);
     expect(did.slice(-2)).toEqual([
@@ -189,7 +192,7 @@ describe('a connection', () => {
       await clock.advance(upMs);
       sessions.at(-1)?.end('closed by the broker');
       await clock.advance(0);
-      expect(did.filter((line) => line.startsWith('Cannot open a session')).at(-1)).toMatch(new RegExp(` ${waitMs}$`));
+      expect(did.filter((line) => line.includes('Cannot open a session')).at(-1)).toMatch(new RegExp(` ${waitMs}$`));
       await clock.advance(waitMs);
       expect(link.isConnected).toBe(true);
     };
@@ -293,8 +296,4 @@ describe('publishing', () => {
     stop.abort();
     await running;
   });
-});
-
-test('a broker over TLS needs something that opens connections', () => {
-  expect(() => linkOf({ url: 'mqtts://a' })).toThrow('mqtts://a: nothing opens TLS connections here');
 });

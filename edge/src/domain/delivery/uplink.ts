@@ -15,7 +15,7 @@ import {
   subscriptions,
   type Verifier,
 } from '@gridtokenx/protocol';
-import { type Clock, type Logger, sleep } from '@gridtokenx/runtime/core';
+import { type Clock, type Logger, StateLog, sleep } from '@gridtokenx/runtime/core';
 import type { Counters } from '../ports.js';
 import { CloneWatch } from './clone-watch.js';
 import type { Packet } from './packet.js';
@@ -64,6 +64,7 @@ export class Uplink {
   /** Name of the session; null while there is none. */
   #session: string | null = null;
   readonly #times: SessionTimes;
+  readonly #states: StateLog;
   readonly #strangers = new Set<PublicKeyText>();
   readonly #clones: CloneWatch;
   /** The highest seq of each meter that was given to the broker in this run. */
@@ -78,6 +79,7 @@ export class Uplink {
     const { gateway, clock } = options;
     this.#clones = new CloneWatch(clock);
     this.#times = new SessionTimes(clock);
+    this.#states = new StateLog(options.log, clock);
     this.#statusTopic = formatTopic({ kind: 'gateway-status', gateway });
     this.#broker = options.openBroker({
       subscriptions: [...subscriptions.gateway(gateway), this.#statusTopic],
@@ -230,13 +232,15 @@ export class Uplink {
       if (seq > this.sentThrough(packet.meterId)) this.#sent.set(packet.meterId, seq);
     try {
       await this.#broker.publish(this.#topic(packet), bytes);
+      this.#states.ended('publish', { event: 'publish_works' }, 'The broker takes messages again');
       counters.add('publishes', { stream: packet.live ? 'live' : 'backfill' });
       counters.add('messages_sent', {}, packet.messages.length);
       const sent = { meter: packet.meterId, messages: packet.messages.length, live: packet.live };
       log.debug({ event: 'messages_published', ...sent }, 'Published messages');
     } catch (error) {
       if (session !== this.#session) return;
-      log.warn({ event: 'publish_failed', err: String(error) }, 'Failed to publish: the gateway closes the connection');
+      const fields = { event: 'publish_failed', err: String(error) };
+      this.#states.holds('publish', fields, 'Failed to publish: the gateway closes the connection');
       this.#broker.drop();
     }
   }
@@ -282,6 +286,7 @@ export class Uplink {
         throw new Error('not a configured oracle');
       }
       counters.add('acks');
+      this.#states.ended(`ack ${oracle}`, { event: 'acks_accepted', oracle }, 'Accepts acks again');
       log.debug(
         { event: 'ack_received', oracle, meters: ack.meters.size, refused: ack.refused.length },
         'Received an ack',
@@ -290,7 +295,9 @@ export class Uplink {
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       counters.add('acks_ignored');
-      log.warn({ event: 'ack_ignored', oracle, why: error.message }, 'Ignored an ack');
+      // One state for all strangers: their number has no bound.
+      const key = configured ? `ack ${oracle}` : 'acks of strangers';
+      this.#states.holds(key, { event: 'ack_ignored', oracle, why: error.message }, 'Ignored an ack');
     }
   }
 }

@@ -8,6 +8,7 @@ import type { ClosedWindow } from '../signing/windows.js';
 
 import { DoubtLog, doubtOf, registersProblem } from './doubt-log.js';
 import { FrozenWatch } from './frozen.js';
+import { MeterReport } from './meter-report.js';
 import { meterView } from './meter-view.js';
 import { MoreValues } from './more-values.js';
 import { Nameplate } from './nameplate.js';
@@ -79,6 +80,7 @@ export class Meter {
   readonly #judge: RegisterJudge;
   readonly #reads: RegisterReads;
   readonly #doubts: DoubtLog;
+  readonly #report: MeterReport;
   readonly more: MoreValues;
 
   constructor(options: MeterOptions) {
@@ -110,6 +112,7 @@ export class Meter {
     const offsets = () => journal.state.offsets;
     this.#reads = new RegisterReads({ ...options, judge: this.#judge, offsets, identify: () => this.#identify() });
     const failed = (error: unknown) => this.#disk(error);
+    this.#report = new MeterReport(options.name, logger, clock);
     this.more = new MoreValues({ ...options, failed });
     const { name, keepFrames } = options;
     this.#doubts = new DoubtLog({ name, journal, judge: this.#judge, keepFrames, failed, clock, logger, counters });
@@ -184,6 +187,7 @@ export class Meter {
     try {
       const { sample, verdict } = await this.#reads.next();
       this.#hasSecondMaster = false;
+      this.#report.read();
       this.#doubts.follow(sample);
       this.#problem = verdict.kind === 'unproven' ? verdict.words : null;
       if (sample && verdict.kind === 'broken') return this.#sign(sample, false);
@@ -197,6 +201,7 @@ export class Meter {
       if (!(error instanceof ReadError)) throw error;
       counters.add('poll_errors', { meter: this.id, reason: `read ${error.failure}` });
       this.#problem = error.message;
+      this.#report.unreadable(error);
       this.#reportSecondMaster(error);
       if (error.failure === ReadFailure.timeout || error.failure === ReadFailure.connection) {
         this.#nameplate.silent();
@@ -221,11 +226,7 @@ export class Meter {
 
   /** Signs a reading; returns true. `good`: its registers go on from the last good ones. */
   #sign(sample: MeterSample, good: boolean): true {
-    const { logger } = this.#options;
-    logger.debug(
-      { event: 'register_read', meter: this.name, import_wh: sample.importWh, export_wh: sample.exportWh, good },
-      'Read the registers',
-    );
+    this.#report.taken(sample, good);
     this.#lastReadSteadyMs = sample.steadyMs;
     this.#lastSample = sample;
     if (this.#frozen.add(sample)) this.#selfTestFailed(SelfTest.frozenRegisters);
@@ -233,7 +234,10 @@ export class Meter {
     // Not awaited: a slow card must not delay the bus. The journal keeps the order.
     this.journal
       .reading(sample, good)
-      .catch((error) => this.#disk(error))
+      .then(
+        () => this.#report.stored(),
+        (error) => this.#disk(error),
+      )
       .finally(() => {
         this.#uncommitted--;
       });
@@ -286,9 +290,7 @@ export class Meter {
     try {
       for (const closed of await this.journal.closeDue(nowMs)) {
         this.#lastClosed = closed;
-        const { window, importWh, exportWh, quality } = closed;
-        const fields = { meter: this.name, window, import_wh: `${importWh}`, export_wh: `${exportWh}`, quality };
-        this.#options.logger.info({ event: 'window_closed', ...fields }, 'Closed a window');
+        this.#report.closed(closed);
       }
     } catch (error) {
       this.#disk(error);
@@ -296,6 +298,6 @@ export class Meter {
   }
 
   #disk(error: unknown): void {
-    this.#problem = `the gateway signed nothing, because it could not store the state: ${error instanceof Error ? error.message : error}`;
+    this.#problem = `the gateway signed nothing, because it could not store the state: ${this.#report.unstored(error)}`;
   }
 }

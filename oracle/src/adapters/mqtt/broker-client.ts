@@ -21,7 +21,7 @@ export interface BrokerClientOptions {
   readonly signer: Signer;
   readonly clock: Clock;
   readonly random: Random;
-  readonly log: Pick<Logger, 'info' | 'warn'>;
+  readonly log: Logger;
 }
 
 /** Handlers of received messages; none may throw. */

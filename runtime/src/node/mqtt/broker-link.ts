@@ -4,6 +4,7 @@ import type { Clock } from '../../core/clock.js';
 import type { Logger } from '../../core/logger.js';
 import type { Random } from '../../core/random.js';
 import { sleep, within } from '../../core/sleep.js';
+import { StateLog } from '../../core/state-log.js';
 import type { Dial, MqttSession, SessionOptions } from './session.js';
 import { noSessionWords } from './words.js';
 
@@ -24,7 +25,9 @@ export interface BrokerLinkOptions {
   readonly signer: Signer;
   readonly clock: Clock;
   readonly random: Random;
-  readonly log: Pick<Logger, 'info' | 'warn'>;
+  readonly log: Logger;
+  /** Remembers for the links of a list which brokers failed, by URL; the link's own where it is absent. */
+  readonly states?: StateLog;
   /** Filters of each connect, subscribed before anything is published. */
   readonly subscriptions: readonly string[];
   readonly status?: PublishedStatus;
@@ -70,7 +73,7 @@ export class BrokerLink {
   #state: LinkState = 'connecting';
   #problem: string | null = 'not connected to the broker yet';
   #session: MqttSession | null = null;
-  #told: string | null = null;
+  readonly #states: StateLog;
   /** Ends the wait before the next attempt; a stop does, too. */
   #retry = new AbortController();
 
@@ -80,6 +83,7 @@ export class BrokerLink {
       throw new Error(`${options.url}: nothing opens TLS connections here`);
     }
     this.#options = options;
+    this.#states = options.states ?? new StateLog(options.log, options.clock);
     this.name = base58Encode(options.signer.publicKey);
   }
 
@@ -99,7 +103,7 @@ export class BrokerLink {
 
   /** Connects, and reconnects, until aborted. Then it publishes its farewell and resolves. Call it once. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, random, onDisconnected, log, url } = this.#options;
+    const { clock, random, onDisconnected, url } = this.#options;
     const backOff = new BackOff(BACK_OFF, random);
     signal.addEventListener('abort', () => this.#retry.abort(), { once: true });
     while (!signal.aborted) {
@@ -110,13 +114,8 @@ export class BrokerLink {
       this.#problem = problem;
       this.#state = 'waiting';
       const waitMs = backOff.next();
-      // Once for each reason: after a repair another reason may appear.
-      if (problem !== this.#told)
-        log.warn(
-          { event: 'broker_connect_failed', broker: url, waitMs, problem },
-          'Cannot open a session with the broker: trying again',
-        );
-      this.#told = problem;
+      const fields = { event: 'broker_connect_failed', broker: url, waitMs, problem };
+      this.#states.holds(url, fields, 'Cannot open a session with the broker: trying again');
       onDisconnected?.(problem);
       await sleep(clock, waitMs, this.#retry.signal);
       if (this.#retry.signal.aborted && !signal.aborted) {
@@ -150,7 +149,7 @@ export class BrokerLink {
 
   /** Runs one session. Resolves with the reason of its end, in words. */
   async #serve(signal: AbortSignal, backOff: BackOff): Promise<string> {
-    const { url, dial, status, clock, random, log, onMessage, onConnected, open } = this.#options;
+    const { url, dial, status, clock, random, onMessage, onConnected, open } = this.#options;
     const name = base58Encode(random.bytes(SESSION_NAME_BYTES));
     const end = new AbortController();
     const stopped = new Promise<null>((resolve) => {
@@ -172,8 +171,8 @@ export class BrokerLink {
       this.#session = session;
       this.#state = 'connected';
       this.#problem = null;
-      this.#told = null;
-      log.info({ event: 'broker_connected', broker: url, session: name }, 'Connected to the broker');
+      const steady = this.#logConnect(name);
+      end.signal.addEventListener('abort', steady, { once: true });
       onConnected?.(name);
       const connectedAtMs = clock.monotonicMs();
       const reason = await Promise.race([session.ended, stopped]);
@@ -187,6 +186,16 @@ export class BrokerLink {
       this.#session = null;
       end.abort();
     }
+  }
+
+  /** Logs a connection. After failures it must last first. Call the result when the session has ended. */
+  #logConnect(session: string): () => void {
+    const { clock, log, url } = this.#options;
+    const fields = { event: 'broker_connected', broker: url, session };
+    const words = 'Connected to the broker';
+    if (this.#states.lasts(url)) return clock.after(STEADY_MS, () => this.#states.ended(url, fields, words));
+    log.info(fields, words);
+    return () => {};
   }
 
   /** Subscribes, and publishes the status of this end. */

@@ -1,5 +1,6 @@
 import { BackOff } from '../../core/back-off.js';
 import { sleep } from '../../core/sleep.js';
+import { StateLog } from '../../core/state-log.js';
 import { BrokerLink, type BrokerLinkOptions, type PublishHow } from './broker-link.js';
 import type { Dial } from './session.js';
 
@@ -35,6 +36,8 @@ type End = 'failed' | 'return';
 export class BrokerList {
   readonly #options: BrokerListOptions;
   readonly #round: BackOff;
+  /** Outlives the links: a broker that stays dead is no news in each round. */
+  readonly #states: StateLog;
   #link: BrokerLink;
   #index = 0;
   #problem: string | null = null;
@@ -44,6 +47,7 @@ export class BrokerList {
   constructor(options: BrokerListOptions) {
     this.#options = options;
     this.#round = new BackOff(ROUND, options.random);
+    this.#states = new StateLog(options.log, options.clock);
     this.#link = this.#linkTo(0, {});
   }
 
@@ -119,7 +123,7 @@ export class BrokerList {
         this.#problem = brokers.length > 1 ? `${this.url}: ${problem}` : problem;
         onDisconnected?.(problem);
         if (failures < MAX_FAILURES || brokers.length === 1) return;
-        log.warn({ event: 'broker_left', broker: this.url, failures }, 'Left a broker after failures in a row');
+        log.debug({ event: 'broker_left', broker: this.url, failures }, 'Left a broker after failures in a row');
         end.abort();
       },
     });
@@ -173,6 +177,6 @@ export class BrokerList {
     if (!address) throw new RangeError('a list without a broker');
     const own = 'status' in change || status === undefined ? {} : { status };
     const { status: _, ...others } = change;
-    return new BrokerLink({ ...rest, ...address, ...own, ...others });
+    return new BrokerLink({ ...rest, states: this.#states, ...address, ...own, ...others });
   }
 }
