@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { asMeterId, toHex } from '@gridtokenx/protocol';
 import { provedVerifier } from '@gridtokenx/runtime/node';
@@ -13,7 +13,7 @@ import type { Disk } from '../src/domain/ports.js';
 import type { SignedMessage } from '../src/domain/signed-message.js';
 import { LOST_MARGIN } from '../src/domain/signing/lost-state.js';
 import { type GatewayConfig, parseGatewayConfig } from '../src/wiring/config.js';
-import { openBuses, setUp } from '../src/wiring/setup.js';
+import { checkSomeProfile, openBuses, setUp } from '../src/wiring/setup.js';
 import { sample } from './support/meter-run.js';
 
 const COMMITTED = join(GATEWAY_V1, 'data');
@@ -104,6 +104,36 @@ test.each(['pv', 'house', 'home'])('a changed digit in the key of %s costs that 
   );
   expect(all.map(({ config: of }) => of.name)).toEqual(['pv', 'house', 'home'].filter((one) => one !== name));
   await spool.close();
+});
+
+test("a broken profile of the user's own costs its meter and the point of that meter", async () => {
+  const { meters, ...config } = copyOfCommitted();
+  const own = join(directory.path, 'profiles');
+  mkdirSync(own);
+  const broken = {
+    ...config,
+    profiles_dir: own,
+    meters: meters.map((one, i) => (i === 0 ? { ...one, profile: 'acme' } : one)),
+  };
+  writeFileSync(join(own, 'acme.yaml'), 'id: acme\nunits: none\n');
+  const before = filesOf(join(data, 'spool'));
+  const { all, faults, spool } = await open(broken);
+  expect(faults).toEqual([
+    expect.stringMatching(new RegExp(`^${meters[0]?.name} does not run: ${own}/acme.yaml:\\d+: `)),
+    'point home does not run: a meter that it derives from does not',
+  ]);
+  expect(all.map(({ config: of }) => of.name)).toEqual(['house']);
+  await spool.close();
+  checkSomeProfile(broken);
+  // Nothing of the meter that does not run is lost.
+  const after = filesOf(join(data, 'spool'));
+  for (const [name, bytes] of Object.entries(before)) expect(after[name]?.startsWith(bytes), name).toBe(true);
+  expect((await open({ ...config, meters })).all).toHaveLength(3);
+  const none = { ...broken, meters: broken.meters.map((one) => ({ ...one, profile: 'acme' })) };
+  expect(() => checkSomeProfile(none)).toThrow(/acme\.yaml:\d+: /);
+  expect(() =>
+    checkSomeProfile({ ...broken, meters: broken.meters.map((one) => ({ ...one, profile: 'none' })) }),
+  ).toThrow();
 });
 
 test('a key file that is none costs its meter and the point of that meter', async () => {

@@ -83,7 +83,7 @@ export async function enrol(
       const { name, bus, unit } = meter.config;
       progress(`meter ${name}: ${known ? 'has its enrolment already' : `reading unit ${unit} on ${bus}`}`);
       if (known) return known;
-      const sample = await believedSample(meter, newMeters, ask);
+      const sample = await believedSample(meter, newMeters, ask, config.profiles_dir);
       progress(`meter ${name}: import ${sample.importWh} Wh, export ${sample.exportWh} Wh`);
       const serial = await firstSerial(meter.line.readSerial, systemClock);
       if (serial !== null) await meter.journal.identified(serial);

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { Mutex } from '@gridtokenx/runtime/core';
 import { systemClock } from '@gridtokenx/runtime/node';
-import { loadProfiles } from '../adapters/profiles/files.js';
+import { allProfiles } from '../adapters/profiles/files.js';
 import { FirstReadError, firstRead } from '../domain/commissioning/first-read.js';
 import type { MeterSample } from '../domain/ports.js';
 import type { MeterConfig } from '../wiring/config.js';
@@ -12,12 +12,13 @@ export type AskPerson = (question: string) => Promise<boolean>;
 
 /**
  * Reads a meter until its first registers can be believed. `newMeters`: names whose counters may stand at 0 while power
- * flows, by a person's word. Throws `StartError`.
+ * flows, by a person's word. `own`: the folder of the user's profiles. Throws `StartError`.
  */
 export async function believedSample(
   { config: meter, line }: Pick<SetUpMeter, 'config' | 'line'>,
   newMeters: readonly string[],
   ask: AskPerson | null,
+  own?: string,
 ): Promise<MeterSample> {
   const limits = { importLimitW: meter.import_limit_w, exportLimitW: meter.export_limit_w, stepWh: 2 };
   try {
@@ -26,7 +27,7 @@ export async function believedSample(
       progress: (words) => console.error(`meter ${meter.name}: ${words}`),
     });
     if (question === null || newMeters.includes(meter.name)) return sample;
-    const text = `meter ${meter.name}: ${question}${variantText(meter)}`;
+    const text = `meter ${meter.name}: ${question}${variantText(meter, own)}`;
     if (ask && (await ask(`${text}. Is it a new meter?`))) return sample;
     throw new StartError(`${text}. Where it is new, run enrol with --new-meter ${meter.name}`);
   } catch (error) {
@@ -35,11 +36,11 @@ export async function believedSample(
   }
 }
 
-/** Names the profiles of the same model with another register map. */
-function variantText(meter: MeterConfig): string {
-  const profiles = loadProfiles();
-  const own = profiles.get(meter.profile);
-  const others = [...profiles.values()].filter(
+/** Names the profiles of the same model with another register map, shipped or in the user's folder. */
+function variantText(meter: MeterConfig, folder?: string): string {
+  const { profiles } = allProfiles(folder);
+  const own = profiles.find(({ id }) => id === meter.profile);
+  const others = profiles.filter(
     ({ id, manufacturer, models }) =>
       id !== own?.id && manufacturer === own?.manufacturer && models.some((model) => own.models.includes(model)),
   );

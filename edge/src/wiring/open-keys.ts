@@ -8,17 +8,26 @@ import { StartError } from './start-error.js';
 export interface OpenKeys {
   readonly meters: readonly KeyedMeter[];
   readonly points: readonly PointKey[];
-  /** Says, of each meter and point whose key cannot be used, why. The others run. */
+  /** Says, of each meter and point whose key or profile cannot be used, why. The others run. */
   readonly faults: readonly string[];
 }
 
 export const plateOf = ({ manufacturer, model, serial }: MeterConfig) => ({ manufacturer, model, serial });
 
-/** Opens the keys of all meters and points. */
-export async function openKeys({ meters, points = [] }: GatewayConfig, keys: KeyStore): Promise<OpenKeys> {
+/** Opens the keys of all meters and points. `faultOf` says why a meter cannot run with any key; null where it can. */
+export async function openKeys(
+  { meters, points = [] }: GatewayConfig,
+  keys: KeyStore,
+  faultOf: (meter: MeterConfig) => string | null,
+): Promise<OpenKeys> {
   const faults: string[] = [];
   const keyed: KeyedMeter[] = [];
   for (const config of meters) {
+    const fault = faultOf(config);
+    if (fault !== null) {
+      faults.push(`${config.name} does not run: ${fault}`);
+      continue;
+    }
     const key = await usable(config.name, faults, keys.meter(config.name, plateOf(config), false));
     if (key) keyed.push({ config, key });
   }

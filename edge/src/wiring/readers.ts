@@ -1,12 +1,12 @@
 import { Role } from '@gridtokenx/protocol';
-import { type Clock, type Logger, silentLogger } from '@gridtokenx/runtime/core';
+import { type Clock, type Logger, OperatorError, silentLogger } from '@gridtokenx/runtime/core';
 import { systemRandom } from '@gridtokenx/runtime/node';
 import type { KeptFrame } from '../adapters/frames/line.js';
 import { type BusAddress, busAt } from '../adapters/modbus/open.js';
 import { type LineReader, ProfileReader, type ReaderOptions } from '../adapters/modbus/reader.js';
 import { probeReader, serialReader } from '../adapters/modbus/serial-number.js';
 import { SunspecReader } from '../adapters/modbus/sunspec-reader.js';
-import { findProfile, loadSunspecModels } from '../adapters/profiles/files.js';
+import { findProfile, loadSunspecModels, profileIds } from '../adapters/profiles/files.js';
 
 import type { Bus } from '../domain/bus/bus.js';
 import { ReplyQuarantine, USUAL_RULES } from '../domain/bus/reply-quarantine.js';
@@ -52,6 +52,25 @@ export function profileOf(meter: MeterConfig, own?: string): MeterProfile {
 /** Throws for the first meter without a usable profile, as `profileOf` does: nothing is started then. */
 export function checkProfiles(config: GatewayConfig): void {
   for (const meter of config.meters) profileOf(meter, config.profiles_dir);
+}
+
+/** Throws as `checkProfiles` does where no meter would run, and for a profile that cannot be billed. */
+export function checkSomeProfile(config: GatewayConfig): void {
+  const { meters, profiles_dir: own } = config;
+  const usable = meters.filter((meter) => ownProfileFault(meter, own) === null);
+  checkProfiles(usable.length > 0 ? { ...config, meters: usable } : config);
+}
+
+/** Says why the profile of a meter in the user's folder cannot be read; null for one that can, and for a shipped one. */
+export function ownProfileFault(meter: MeterConfig, own?: string): string | null {
+  if (own === undefined || profileIds().includes(meter.profile)) return null;
+  try {
+    findProfile(meter.profile, own);
+    return null;
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    return error.message;
+  }
 }
 
 /** Builds the buses of a configuration, by name. Opens nothing before the first read. */

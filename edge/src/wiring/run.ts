@@ -15,7 +15,7 @@ import { type Delivery, openDelivery, sendCommitted, uplinkOf } from './delivery
 import { type GatewayHealth, gatewayHealth } from './health.js';
 import { meteredOf } from './metered.js';
 import { servePage } from './page.js';
-import { checkProfiles, closeBuses, configHash, type SetUp, setUp, softwareHash, takeDirectory } from './setup.js';
+import { checkSomeProfile, closeBuses, configHash, type SetUp, setUp, softwareHash, takeDirectory } from './setup.js';
 import { diskBudget } from './sizes.js';
 import { openWorld, type World } from './world.js';
 
@@ -23,10 +23,10 @@ import { openWorld, type World } from './world.js';
 export async function run(config: GatewayConfig, signal: AbortSignal, ready: () => void): Promise<void> {
   const log = serviceLog(`gateway ${config.name}`);
   signal.addEventListener('abort', () => log.flush(), { once: true });
-  checkProfiles(config);
+  checkSomeProfile(config);
   if (config.profiles_dir !== undefined)
     for (const { message } of ownProfiles(config.profiles_dir).faults)
-      log.warn({ event: 'profile_skipped', problem: message }, 'Skipped a profile that no meter uses');
+      log.warn({ event: 'profile_skipped', problem: message }, 'Skipped a profile that has a fault');
   await takeDirectory(config);
   const floor = await openFloor(config);
   const world = openWorld(config, floor, log, signal);

@@ -24,14 +24,14 @@ import { checkBinding, type Hardware } from './binding.js';
 import type { GatewayConfig, MeterConfig } from './config.js';
 import { checkNetwork, foreignKey, idOf, openKeys } from './open-keys.js';
 import { inputsFrom, type PlannedPoint, type SetUpPoint } from './points.js';
-import { lineOf, type MeterLine } from './readers.js';
+import { lineOf, type MeterLine, ownProfileFault } from './readers.js';
 import { finishRotations } from './rotation.js';
 import { diskBudget, RESERVE_BYTES } from './sizes.js';
 import { StartError } from './start-error.js';
 import { type FoundState, openAcks, readState, stateDir, statePath, storeState, usableState } from './states.js';
 
 export { plateOf } from './open-keys.js';
-export { checkProfiles, closeBuses, openBuses, profileOf } from './readers.js';
+export { checkProfiles, checkSomeProfile, closeBuses, openBuses, profileOf } from './readers.js';
 export { StartError } from './start-error.js';
 
 /** Polls without an answer after which a meter's silence is a gap. */
@@ -122,7 +122,7 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
   const gateway = await keys.gateway(false);
   const boundTo = await checkBinding(keys, ports.hardware);
   await disk.makeDir(stateDir(config)).catch(() => {});
-  const keyed = await openKeys(config, keys);
+  const keyed = await openKeys(config, keys, (meter) => ownProfileFault(meter, config.profiles_dir));
   const states = new Map<MeterId, FoundState>();
   for (const { key } of [...keyed.meters, ...keyed.points])
     states.set(idOf(key), await readState(disk, statePath(config, key)));
