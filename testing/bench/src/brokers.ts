@@ -23,12 +23,18 @@ export function seedOf(number: number): Uint8Array {
   return new Uint8Array(32).fill(100 + number);
 }
 
-/** Starts our broker as in production, with limits that a load does not meet. `gateways` and `oracles` may sign in. */
-export async function startOurs(
+/** A broker that can be started again at its port. */
+export interface PreparedBroker {
+  readonly port: number;
+  start(): Promise<Measured>;
+}
+
+/** Writes the files of our broker, with limits that a load does not meet. `gateways` and `oracles` may sign in. */
+export async function prepareOurs(
   folder: string,
-  gateways: readonly Signer[],
-  oracles: readonly Signer[],
-): Promise<RunningBroker> {
+  gateways: readonly Pick<Signer, 'publicKey'>[],
+  oracles: readonly Pick<Signer, 'publicKey'>[],
+): Promise<PreparedBroker> {
   const keys = [
     ...gateways.map((signer) => ({ signer, role: 'gateway' })),
     ...oracles.map((signer) => ({ signer, role: 'oracle' })),
@@ -47,8 +53,17 @@ export async function startOurs(
   };
   const file = join(folder, 'broker.json');
   writeFileSync(file, JSON.stringify(config));
-  const process = await startService(join(projectRoot, 'broker/dist/main.js'), ['run', '--config', file]);
-  return { port, process };
+  return { port, start: () => startService(join(projectRoot, 'broker/dist/main.js'), ['run', '--config', file]) };
+}
+
+/** Starts our broker as in production, with limits that a load does not meet. `gateways` and `oracles` may sign in. */
+export async function startOurs(
+  folder: string,
+  gateways: readonly Signer[],
+  oracles: readonly Signer[],
+): Promise<RunningBroker> {
+  const { port, start } = await prepareOurs(folder, gateways, oracles);
+  return { port, process: await start() };
 }
 
 /** Returns the path of Debian's Mosquitto, which is not on everybody's PATH; null when there is none. */
@@ -57,8 +72,8 @@ export function findMosquitto(): string | null {
   return places.find((place) => spawnSync(place, ['-h'], { stdio: 'ignore' }).error === undefined) ?? null;
 }
 
-/** Starts Mosquitto without sign-in, with its own limits raised. */
-export async function startMosquitto(command: string, folder: string): Promise<RunningBroker> {
+/** Writes the configuration of a Mosquitto without sign-in, with its own limits raised. */
+export async function prepareMosquitto(command: string, folder: string): Promise<PreparedBroker> {
   const port = await freePort();
   const lines = [
     `listener ${port} 127.0.0.1`,
@@ -71,7 +86,13 @@ export async function startMosquitto(command: string, folder: string): Promise<R
   ];
   const file = join(folder, 'mosquitto.conf');
   writeFileSync(file, `${lines.join('\n')}\n`);
-  return { port, process: await startServer(command, ['-c', file], () => answers(port)) };
+  return { port, start: () => startServer(command, ['-c', file], () => answers(port)) };
+}
+
+/** Starts Mosquitto without sign-in, with its own limits raised. */
+export async function startMosquitto(command: string, folder: string): Promise<RunningBroker> {
+  const { port, start } = await prepareMosquitto(command, folder);
+  return { port, process: await start() };
 }
 
 function answers(port: number): Promise<boolean> {

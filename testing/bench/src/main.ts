@@ -7,6 +7,7 @@ import { benchAck } from './ack.js';
 import { benchBroker } from './broker.js';
 import { benchBusCost } from './bus-cost.js';
 import { benchPrograms } from './chain.js';
+import { benchMeters500 } from './meters-500.js';
 import { benchMint } from './mint.js';
 import { benchOracle } from './oracle.js';
 import { benchOutage } from './outage.js';
@@ -64,6 +65,11 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   writes: {
     title: 'Spool: pages of 4 KiB and syncs that a card gets, 5 meters at 10 s',
     run: benchWrites,
+  },
+  'meters-500': {
+    title:
+      'Fleet: 500 meters of Modbus TCP, 30 registers each, once a second, signed and synced, beside Telegraf in turn (medians)',
+    run: (folder) => benchMeters500(folder),
   },
   mint: {
     title: 'The whole system on embedded defaults: 3 homes, 8 windows at speed 60 and the closing one',

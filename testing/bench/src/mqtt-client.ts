@@ -13,6 +13,13 @@ export interface MqttOptions {
   readonly onMessage?: (topic: string, payload: Buffer) => void;
 }
 
+/** A message to publish; `retain` defaults to false. */
+export interface ToPublish {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly retain?: boolean;
+}
+
 /**
  * Implements only as much of an MQTT 3.1.1 client as a load needs (section 3 of the standard). On two cores a full
  * client would use the CPU time that the bench measures in the broker. QoS 1, a window of unacknowledged packets, clean
@@ -67,7 +74,7 @@ export class LoadClient {
   }
 
   /** Publishes everything with QoS 1 and at most `inFlight` unacknowledged; resolves after the last PUBACK. */
-  publishAll(messages: Iterable<{ topic: string; payload: Uint8Array }>, inFlight: number): Promise<void> {
+  publishAll(messages: Iterable<ToPublish>, inFlight: number): Promise<void> {
     const source = messages[Symbol.iterator]();
     const work = new Promise<void>((resolve) => {
       let isDone = false;
@@ -76,7 +83,7 @@ export class LoadClient {
         while (!isDone && this.#unacknowledged < inFlight) {
           const { value, done } = source.next();
           if (done) isDone = true;
-          else this.#publish(value.topic, value.payload);
+          else this.#publish(value);
         }
         this.#socket.uncork();
         if (isDone && this.#unacknowledged === 0) resolve();
@@ -92,11 +99,13 @@ export class LoadClient {
     this.#socket.end(Buffer.of(0xe0, 0));
   }
 
-  #publish(topic: string, payload: Uint8Array): void {
+  #publish({ topic, payload, retain = false }: ToPublish): void {
     const id = this.#nextId;
     this.#nextId = id === 65_535 ? 1 : id + 1;
     this.#unacknowledged++;
-    this.#socket.write(packet(0x32, Buffer.concat([text(topic), Buffer.of(id >> 8, id & 255), payload])));
+    this.#socket.write(
+      packet(retain ? 0x33 : 0x32, Buffer.concat([text(topic), Buffer.of(id >> 8, id & 255), payload])),
+    );
   }
 
   async #ask(type: number, bytes: Buffer): Promise<Buffer> {

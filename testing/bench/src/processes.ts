@@ -18,6 +18,8 @@ export interface Measured {
   cpuMs(): number | null;
   /** Sends SIGTERM, and SIGKILL when the process takes too long; resolves after its end. */
   stop(): Promise<void>;
+  /** Sends SIGKILL; resolves after its end. */
+  kill(): Promise<void>;
 }
 
 function measured(child: ChildProcess): Measured {
@@ -32,6 +34,10 @@ function measured(child: ChildProcess): Measured {
       const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
       await exited;
       clearTimeout(timer);
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      await exited;
     },
   };
 }

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds Telegraf with its Modbus input alone, for the campaign that compares the gateway with it. Needs Go.
+# Builds Telegraf with its Modbus input, and its file and MQTT outputs, for the campaign and the bench that compare the
+# gateway with it. Needs Go.
 #
 #   telegraf.sh [PREFIX]
 #
@@ -8,7 +9,8 @@
 set -eu
 version=v1.37.2
 prefix=${1:-${GTX_PEERS_PREFIX:-$HOME/.cache/gridtokenx/peers}}
-program=$prefix/telegraf-$version/telegraf
+folder=$prefix/telegraf-$version-mqtt
+program=$folder/telegraf
 mkdir -p "$prefix"
 # The second of two callers waits, and then finds the first caller's result.
 exec 9>"$prefix/lock"
@@ -16,7 +18,8 @@ flock 9
 if [ ! -x "$program" ]; then
   command -v go >/dev/null || { echo 'Go is not there: install Go 1.25 or newer' >&2; exit 3; }
   # Ends with 1 where the module proxy cannot be reached.
-  GOBIN=$prefix/telegraf-$version GOFLAGS=-mod=mod go install -p 2 -tags custom,inputs.modbus,outputs.file,serializers.json \
+  GOBIN=$folder GOFLAGS=-mod=mod go install -p 2 \
+    -tags custom,inputs.modbus,outputs.file,outputs.mqtt,serializers.json \
     "github.com/influxdata/telegraf/cmd/telegraf@$version" >&2
 fi
 echo "$program"
