@@ -31,12 +31,25 @@ export function needsOf({ role }: Pick<MeterConfig, 'role'>): Bills {
   return { import: role !== Role.production, export: true };
 }
 
+/** Loads a profile by its id; throws as `findProfile` does. */
+export type FindProfile = typeof findProfile;
+
+/** Returns `findProfile` that loads each profile once: meters of one profile then share it, and its memory. */
+export function sharedProfiles(): FindProfile {
+  const known = new Map<string, MeterProfile>();
+  return (id, own) => {
+    const profile = known.get(id) ?? findProfile(id, own);
+    known.set(id, profile);
+    return profile;
+  };
+}
+
 /**
  * Loads the profile of a meter, shipped or in the user's folder. Throws `ProfileError`, and `StartError` for a profile
  * whose readings could not be billed.
  */
-export function profileOf(meter: MeterConfig, own?: string): MeterProfile {
-  const profile = findProfile(meter.profile, own);
+export function profileOf(meter: MeterConfig, own?: string, find: FindProfile = findProfile): MeterProfile {
+  const profile = find(meter.profile, own);
   const bills = profile.protocol === 'modbus' ? profile.bills : sunspecBills(profile);
   const needs = needsOf(meter);
   const missing = (['import', 'export'] as const).filter((key) => needs[key] && !bills[key]);
@@ -51,7 +64,8 @@ export function profileOf(meter: MeterConfig, own?: string): MeterProfile {
 
 /** Throws for the first meter without a usable profile, as `profileOf` does: nothing is started then. */
 export function checkProfiles(config: GatewayConfig): void {
-  for (const meter of config.meters) profileOf(meter, config.profiles_dir);
+  const find = sharedProfiles();
+  for (const meter of config.meters) profileOf(meter, config.profiles_dir, find);
 }
 
 /** Throws as `checkProfiles` does where no meter would run, and for a profile that cannot be billed. */
@@ -158,16 +172,17 @@ export interface MeterLine {
   readonly profileName: string;
 }
 
-/** Builds the reader of a meter from its profile. Throws `StartError`. */
+/** Builds the reader of a meter from its profile. `find`: see `sharedProfiles`. Throws `StartError`. */
 export function lineOf(
   config: GatewayConfig,
   meter: MeterConfig,
   ports: Pick<ReaderOptions, 'readingClock' | 'clock'> & { readonly buses: ReadonlyMap<string, Bus> },
+  find: FindProfile = findProfile,
 ): MeterLine {
   const bus = ports.buses.get(meter.bus);
   if (!bus) throw new StartError(`there is no bus "${meter.bus}"`);
   const line = config.buses.find(({ name }) => name === meter.bus);
-  return lineBy(profileOf(meter, config.profiles_dir), meter, line, { ...ports, bus });
+  return lineBy(profileOf(meter, config.profiles_dir, find), meter, line, { ...ports, bus });
 }
 
 /** Builds the reader of a meter by a profile, on a bus that is open. */

@@ -24,7 +24,7 @@ import { checkBinding, type Hardware } from './binding.js';
 import type { GatewayConfig, MeterConfig } from './config.js';
 import { checkNetwork, foreignKey, idOf, openKeys } from './open-keys.js';
 import { inputsFrom, type PlannedPoint, type SetUpPoint } from './points.js';
-import { lineOf, type MeterLine, ownProfileFault } from './readers.js';
+import { lineOf, type MeterLine, ownProfileFault, sharedProfiles } from './readers.js';
 import { finishRotations } from './rotation.js';
 import { diskBudget, RESERVE_BYTES } from './sizes.js';
 import { StartError } from './start-error.js';
@@ -156,9 +156,10 @@ export async function setUp(config: GatewayConfig, ports: SetUpPorts): Promise<S
   };
   const inForce = await finishRotations(keyed.meters, { keys, spool, open });
   for (const { key } of inForce) states.set(idOf(key), await readState(disk, statePath(config, key)));
+  const find = sharedProfiles();
   const meters = inForce.flatMap((one): SetUpMeter[] => {
     const opened = open(one, GAP_POLLS * one.config.poll_seconds * 1000);
-    return opened ? [{ ...one, ...opened, line: lineOf(config, one.config, ports) }] : [];
+    return opened ? [{ ...one, ...opened, line: lineOf(config, one.config, ports, find) }] : [];
   });
   const points = planned.flatMap((point): SetUpPoint[] => {
     const opened = open(point);

@@ -42,19 +42,17 @@ export function probeReader(
   cost: LineCost,
   periodMs: number,
 ): () => Promise<readonly string[]> {
-  const planned = (registers: readonly Register[]) =>
-    planReads(registers, profile.limits, cost).map((request) => {
-      const cover = registers.filter((register) => request.registers.includes(register));
-      return { request, variants: [request, ...variantsOf(request, profile, cost, { cover })] };
-    });
+  const planned = (some: readonly Register[]) => planReads(some, profile.limits, cost);
   const registers = probeRegisters(profile);
   const requests = planned(registers);
   return async () => {
     const blocks: Block[] = [];
     const left = [...requests];
-    for (let next = left.shift(); next; next = left.shift()) {
-      const { request, variants } = next;
-      const held = registers.filter((register) => request.registers.includes(register));
+    for (let request = left.shift(); request; request = left.shift()) {
+      const { registers: own } = request;
+      const held = registers.filter((register) => own.includes(register));
+      // Here, not at the start: the search takes milliseconds, and most meters answer a probe once or never.
+      const variants = [request, ...variantsOf(request, profile, cost, { cover: held })];
       try {
         const { address, data } = await bus.read(unit, request.function, variants, { periodMs });
         blocks.push({ function: request.function, address, data });
