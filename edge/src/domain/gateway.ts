@@ -1,6 +1,5 @@
 import { type Ack, EventCode, type MeterId, type PublicKeyText, windowOf } from '@gridtokenx/protocol';
 import {
-  BackOff,
   type Clock,
   type Logger,
   Mutex,
@@ -20,6 +19,7 @@ import { FirstContact } from './first-contact.js';
 import { ClockNews } from './metering/clock-news.js';
 import type { Meter } from './metering/meter.js';
 import type { Spool } from './ports.js';
+import { startLogs } from './start-logs.js';
 
 /** Wait with several oracles, ms: the others' retained acks follow the first at once. */
 const OTHER_ACKS_MS = 200;
@@ -29,8 +29,6 @@ const GATE_LOOK_MS = 200;
 const MAINTAIN_MS = 2_000;
 /** Interval of writing the newest acks, ms: their loss costs a resend, and each write wears the card. */
 const SAVE_MS = 60_000;
-/** Back-off while a disk accepts no writes at the start, ms. */
-const START_AGAIN = { initialMs: 100, maxMs: 10_000 };
 
 /** A source of signed messages: a meter, or a point that is derived from two meters. */
 export type Metered = Pick<Meter, 'id' | 'name' | 'journal' | 'recovered' | 'enrolled' | 'problems' | 'view' | 'run'>;
@@ -177,7 +175,7 @@ export class Gateway {
     if (this.#ackSeen && this.#options.oracles > 1) await sleep(this.#options.clock, OTHER_ACKS_MS, signal);
     if (!signal.aborted) {
       await this.#afterAcks.run(() => this.#processAcks());
-      await this.#startLogs(signal);
+      await startLogs(this.#enrolled, { ...this.#options, background: this.#background }, signal);
       this.#isStarted = true;
       this.#clockNews.begin();
       uplink.release();
@@ -188,30 +186,6 @@ export class Gateway {
     }
     await Promise.all(work);
     await this.#save();
-  }
-
-  /** Signs event 1 and the gaps; retries while the disk accepts no writes. */
-  async #startLogs(signal: AbortSignal): Promise<void> {
-    const { clock, acks, softwareHash, configHash, tornRecords, random } = this.#options;
-    const backOff = new BackOff(START_AGAIN, random);
-    for (const { id, name, journal, recovered } of this.#enrolled) {
-      const what = `meter ${name} cannot start`;
-      while (!signal.aborted) {
-        try {
-          await journal.start(recovered, {
-            softwareHash,
-            configHash,
-            storedThrough: acks.acknowledged(id),
-            tornRecords,
-          });
-          this.#background.succeeded(what);
-          break;
-        } catch (error) {
-          this.#background.failed(what, error);
-          await sleep(clock, backOff.next(), signal);
-        }
-      }
-    }
   }
 
   /** Waits for the first ack before windows may be closed, at most for `NO_ORACLE_MS`. */
