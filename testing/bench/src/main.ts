@@ -15,6 +15,7 @@ import { benchPlanner } from './planner.js';
 import { benchScan } from './scan.js';
 import { benchSpoolStart } from './spool-start.js';
 import { type BenchRow, tableOf } from './table.js';
+import { benchTwoBrokers } from './two-brokers.js';
 import { benchWrites } from './writes.js';
 
 interface Section {
@@ -70,6 +71,10 @@ const SECTIONS: Readonly<Record<string, Section>> = {
     title:
       'Fleet: 500 meters of Modbus TCP, 30 registers each, once a second, signed and synced, beside Telegraf in turn (medians)',
     run: (folder) => benchMeters500(folder),
+  },
+  'two-brokers': {
+    title: 'Fleet: 50 meters once a second, the first of two brokers dead for 3 minutes of real time',
+    run: (folder) => benchTwoBrokers(folder),
   },
   mint: {
     title: 'The whole system on embedded defaults: 3 homes, 8 windows at speed 60 and the closing one',

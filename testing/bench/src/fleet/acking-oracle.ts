@@ -44,8 +44,8 @@ export class AckingOracle {
   #gateway: Uint8Array | null = null;
   #timeMs = 0;
   #hasNews = false;
-  /** Instant of the newest message through each broker, by its port, ms since 1970. */
-  readonly heardAtMs = new Map<number, number>();
+  /** Instant of the first message through each broker, by its port, ms since 1970. */
+  readonly firstAtMs = new Map<number, number>();
 
   /** `brokers`: their ports. */
   constructor(brokers: readonly number[]) {
@@ -99,7 +99,7 @@ export class AckingOracle {
     if (topic?.kind !== 'stream') return;
     this.#gateway ??= topic.gateway;
     this.#hasNews = true;
-    this.heardAtMs.set(port, Date.now());
+    if (!this.firstAtMs.has(port)) this.firstAtMs.set(port, Date.now());
     const meter = toHex(topic.meter);
     for (const message of splitSequence(packet)) {
       const payload = decodePayload(parseSign1(message).payload);

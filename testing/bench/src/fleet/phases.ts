@@ -111,7 +111,7 @@ const summary = (counts: readonly number[]) => ({
 });
 
 /** Waits until every meter has a value of this run. Rejects after two minutes. */
-export async function allHeard({ arrivals, name }: Agent, meters: number): Promise<void> {
+export async function allHeard({ arrivals, name }: Pick<Agent, 'arrivals' | 'name'>, meters: number): Promise<void> {
   const since = nowSecond();
   for (let waited = 0; waited < MAX_FIRST_SECONDS; waited++) {
     const now = nowSecond() + 1;
