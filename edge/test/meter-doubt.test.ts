@@ -152,4 +152,34 @@ describe('registers that fell and rise from there', () => {
     expect(run.of(Kind.reading).at(-1)?.importWh).toBe(last + 120n);
     await run.end();
   });
+
+  test('that a person accepted during a glitch take the offset back when the former ones return', async () => {
+    const glitch = () => ({ importWh: 5, exportWh: 0 });
+    const run = await setUp(during(6, 12, glitch));
+    await run.time.advance(9 * MINUTE);
+    expect(await run.meter.accept('somebody believed the display')).toBeNull();
+    await run.time.advance(2 * MINUTE);
+    expect(run.meter.view()).toMatchObject({ registers: { accepted: [{ reason: 'somebody believed the display' }] } });
+    await run.time.advance(60 * MINUTE);
+    expect(run.meter.view()).toMatchObject({
+      registers: { is_doubtful: false, offsets: { import_wh: '0', export_wh: '0' }, accepted: [] },
+    });
+    const truth = (timeMs: bigint) => BigInt(50 + rising(Number(timeMs)).importWh);
+    const last = run.of(Kind.reading).at(-1);
+    expect(last?.importWh).toBe(truth(last?.timeMs ?? 0n));
+    for (const { importWh, timeMs } of run.of(Kind.reading)) expect(importWh).toBeLessThanOrEqual(truth(timeMs));
+    expect(run.meter.problems()).toEqual([]);
+    await run.end();
+  });
+
+  test('above the bound, accepted and gone again, do not end in a fall for good', async () => {
+    const run = await setUp(during(6, 12, (nowMs) => ({ importWh: 900_000 + rising(nowMs).importWh, exportWh: 60 })));
+    await run.time.advance(9 * MINUTE);
+    expect(await run.meter.accept('the meter was exchanged')).toBeNull();
+    await run.time.advance(30 * MINUTE);
+    const last = run.of(Kind.reading).at(-1);
+    expect(last?.importWh).toBe(BigInt(50 + rising(Number(last?.timeMs)).importWh));
+    expect(run.meter.problems()).toEqual([]);
+    await run.end();
+  });
 });

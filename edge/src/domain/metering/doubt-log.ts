@@ -109,5 +109,8 @@ export function registersProblem({ doubt, isBroken, isForeign }: RegisterJudge):
   if (isForeign) return 'another meter answers: put the right meter back, or ask your utility to register the exchange';
   if (isBroken)
     return 'its registers fell and stayed low: if nobody exchanged the meter, run "accept-register"; else ask your utility';
-  return doubt && `${doubt.words}: the gateway signs nothing until its registers go on from the last good ones`;
+  const advice = doubt?.reason === 'rose' ? '; are its limits right? If the registers stay, run "accept-register"' : '';
+  return (
+    doubt && `${doubt.words}: the gateway signs nothing until its registers go on from the last good ones${advice}`
+  );
 }

@@ -1,6 +1,8 @@
-import type { Logger } from '@gridtokenx/runtime/core';
+import { errorText, type Logger } from '@gridtokenx/runtime/core';
 import { type Counters, type MeterReader, type MeterSample, ReadError, ReadFailure } from '../ports.js';
+import type { MeterJournal } from '../signing/meter-journal.js';
 import { DirectionWatch } from './direction.js';
+import { FormerRegisters } from './former-registers.js';
 import type { RegisterJudge, Verdict } from './register-judge.js';
 import { longestMs, REGISTER_KEYS, type RegisterLimits, type RegisterWh, unrolled } from './registers.js';
 
@@ -18,6 +20,7 @@ export interface RegisterReadsOptions {
   readonly readProbe?: (() => Promise<readonly string[]>) | undefined;
   /** Checks whose meter answers; called between a read and its judgement. Never rejects. */
   readonly identify: () => Promise<void>;
+  readonly journal: Pick<MeterJournal, 'state' | 'registers'>;
   readonly logger: Logger;
   readonly counters: Counters;
 }
@@ -34,11 +37,21 @@ export class RegisterReads {
   readonly #direction: DirectionWatch;
   /** Failed checks of registers that no poll reads; null before they were read. */
   #identity: readonly string[] | null;
+  readonly #former: FormerRegisters;
 
   constructor(options: RegisterReadsOptions) {
     this.#options = options;
     this.#direction = new DirectionWatch(options.limits.stepWh);
     this.#identity = options.readProbe ? null : [];
+    const { limits, judge, journal, logger, name } = options;
+    this.#former = new FormerRegisters({
+      ...{ limits, last: () => judge.last, state: () => journal.state },
+      // A disk that refuses it is asked again: the registers stay in doubt meanwhile.
+      takeBack: (...of) =>
+        journal.registers.takeBack(...of).catch((error: unknown) => {
+          logger.debug({ event: 'take_back_failed', meter: name, err: errorText(error) }, 'Failed to store an offset');
+        }),
+    });
   }
 
   /** Reads once, and again at once while the registers do not go on. Rejects with `ReadError`. */
@@ -67,7 +80,11 @@ export class RegisterReads {
     const counted = this.#counted(sample);
     const { steadyMs, powerW } = sample;
     this.#direction.add({ importWh: sample.importWh, exportWh: sample.exportWh, steadyMs, powerW });
-    return { sample, verdict: judge.judge({ ...sample, ...counted, contradiction: this.#direction.words }) };
+    const verdict = judge.judge({ ...sample, ...counted, contradiction: this.#direction.words });
+    const isStuck = verdict.kind === 'broken' || (verdict.kind === 'doubtful' && judge.doubt?.reason !== 'probe');
+    if (isStuck && !judge.isForeign) await this.#former.follow(sample);
+    else this.#former.reset();
+    return { sample, verdict };
   }
 
   /** Reads the probe's own registers once a run; a meter that refuses them fails no check. */

@@ -73,6 +73,13 @@ export class RegisterJournal {
     return this.#record(next, DiscontinuityReason.accepted, signed, raw);
   }
 
+  /** Takes the newest acceptance back: the meter shows again the registers from before it. */
+  takeBack(offsets: RegisterPair, lastGood: RegisterPair, raw: RegisterPair): Promise<void> {
+    const { accepted } = this.#parts.chain.state;
+    const change = { ...GOES_ON, offsets: pairOf(offsets), accepted: accepted.slice(0, -1) };
+    return this.#record(change, DiscontinuityReason.over, lastGood, raw);
+  }
+
   /** Marks the windows on both sides of a time in which nothing was believed. */
   mark(): void {
     const { windows } = this.#parts;
