@@ -125,24 +125,26 @@ describe('a session', () => {
     await run.end();
   });
 
-  test('has few packets on the way, and is given up when the broker does not answer', async () => {
+  test('has 32 packets on the way, and is given up when the broker does not answer', async () => {
     const run = await setUp();
     run.uplink.release();
     await settle();
     run.state.autoPuback = false;
-    for (let seq = 1n; seq <= 20n; seq++) await run.write(seq);
+    for (let seq = 1n; seq <= 40n; seq++) await run.write(seq);
     const sent = run.sessions[0]?.published.filter(({ topic }) => topic !== statusTopic) ?? [];
-    expect(sent).toHaveLength(8);
+    expect(sent).toHaveLength(32);
     sent[0]?.puback();
     await settle();
-    expect(run.sessions[0]?.published.filter(({ topic }) => topic !== statusTopic)).toHaveLength(9);
+    // The eight that waited go together.
+    const next = run.sessions[0]?.published.filter(({ topic }) => topic !== statusTopic) ?? [];
+    expect([next.length, next[32]?.payload.length]).toEqual([33, 8 * message(1n).bytes.length]);
     run.state.autoPuback = true;
     await run.time.advance(16_000);
     expect(run.sessions[0]?.aborted).toBe(true);
     // The next session sends everything beyond the watermark again: a PUBACK deletes nothing.
     const again = run.sessions[1]?.published.filter(({ topic }) => topic === topicOf('backfill')) ?? [];
     expect(again[0]?.payload).toEqual(
-      Buffer.concat(Array.from({ length: 20 }, (_, i) => message(BigInt(i + 1)).bytes)),
+      Buffer.concat(Array.from({ length: 40 }, (_, i) => message(BigInt(i + 1)).bytes)),
     );
     await run.end();
   });

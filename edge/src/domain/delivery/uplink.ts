@@ -23,7 +23,8 @@ import type { Broker, OpenBroker } from './ports.js';
 import type { SendScheduler } from './send-scheduler.js';
 import { SessionTimes } from './session-times.js';
 
-const MAX_PACKETS = 8;
+/** Bounds the packets in flight: 500 live readings a second need them where a PUBACK takes 60 ms. */
+const MAX_PACKETS = 32;
 const STATUS_MS = 30_000;
 const TICK_MS = 500;
 /** Bounds the remembered oracles that the configuration does not name. */
