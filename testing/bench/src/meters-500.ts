@@ -19,7 +19,7 @@ export interface FleetPlan {
 const PLAN: FleetPlan = {
   meters: 500,
   rounds: 3,
-  times: { warmUp: 10, measured: 30, outage: 60, drain: 60 },
+  times: { warmUp: 10, measured: 30, outage: 60, drain: 120 },
   hasPeer: true,
 };
 const TELEGRAF_MISSING = 'Telegraf cannot be built: see testing/campaigns/peers/telegraf.sh';

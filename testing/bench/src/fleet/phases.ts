@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Agent } from './agents.js';
+import type { Span } from './arrivals.js';
 
 /** Durations of the bench, s. */
 export interface Times {
@@ -15,8 +16,8 @@ export interface Times {
 
 /** Bounds the wait for the first value of every meter, s. */
 const MAX_FIRST_SECONDS = 120;
-/** Newest seconds that may still be on their way, s. */
-const LATEST = 5;
+/** Time between the warm-up and the kill of the broker, s. */
+const CALM = 5;
 const nowSecond = () => Math.floor(Date.now() / 1_000);
 const seconds = (count: number) => delay(count * 1_000);
 
@@ -45,7 +46,7 @@ export async function measureCost(agent: Agent, meters: number, times: Times): P
     const cpuMs = (running.cpuMs() ?? Number.NaN) - cpuBefore;
     const to = nowSecond();
     const peakMb = running.peakMb() ?? Number.NaN;
-    await seconds(LATEST);
+    await drained(agent, { from, to }, times.drain);
     const absent = agent.arrivals.missing({ from, to }).reduce((sum, list) => sum + list.length, 0);
     const values = meters * (to - from) - absent;
     return { cores: cpuMs / wallMs, cpuUs: (1_000 * cpuMs) / values, peakMb, absent: absent / (meters * (to - from)) };
@@ -79,7 +80,7 @@ export async function measureHole(agent: Agent, meters: number, times: Times): P
     await allHeard(agent, meters);
     await seconds(times.warmUp);
     const from = nowSecond();
-    await seconds(LATEST);
+    await seconds(CALM);
     await broker.kill();
     await seconds(times.outage / 2);
     const killed = nowSecond();
@@ -87,8 +88,8 @@ export async function measureHole(agent: Agent, meters: number, times: Times): P
     running = await agent.start();
     await seconds(times.outage / 2);
     broker = await agent.startBroker();
-    await drained(agent, from, times.drain);
-    const to = nowSecond() - LATEST;
+    const to = nowSecond();
+    await drained(agent, { from, to }, times.drain);
     const back = agent.arrivals.firstSecond(killed + 1) ?? to;
     const isOwn = (second: number) => second >= killed && second <= back;
     const missing = agent.arrivals.missing({ from, to });
@@ -122,15 +123,15 @@ export async function allHeard({ arrivals, name }: Pick<Agent, 'arrivals' | 'nam
   throw new Error(`${name} gave no value of ${meters - arrivals.meterCount} meters in ${MAX_FIRST_SECONDS} s`);
 }
 
-/** Waits until nothing old has arrived for some seconds, at most `most` seconds. */
-async function drained({ arrivals }: Agent, from: number, most: number): Promise<void> {
-  const still = 8;
+/** Seconds without a new value of a span after which nothing more of it is expected. */
+const STILL = 15;
+
+/** Waits until the values of a span have arrived, or none did for a time; at most `most` seconds. */
+async function drained({ arrivals }: Agent, span: Span, most: number): Promise<void> {
   let [before, unchanged] = [-1, 0];
-  for (let waited = 0; waited < most && unchanged < still; waited++) {
+  for (let waited = 0; waited < most && unchanged < STILL && before !== 0; waited++) {
     await seconds(1);
-    const absent = arrivals
-      .missing({ from, to: nowSecond() - waited - LATEST })
-      .reduce((sum, { length }) => sum + length, 0);
+    const absent = arrivals.missing(span).reduce((sum, { length }) => sum + length, 0);
     unchanged = absent === before ? unchanged + 1 : 0;
     before = absent;
   }
