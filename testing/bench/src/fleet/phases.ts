@@ -123,8 +123,8 @@ export async function allHeard({ arrivals, name }: Pick<Agent, 'arrivals' | 'nam
   throw new Error(`${name} gave no value of ${meters - arrivals.meterCount} meters in ${MAX_FIRST_SECONDS} s`);
 }
 
-/** Seconds without a new value of a span after which nothing more of it is expected. */
-const STILL = 15;
+/** Seconds without a new value of a span after which nothing more is expected: a sign-in may rest for 30 s. */
+const STILL = 45;
 
 /** Waits until the values of a span have arrived, or none did for a time; at most `most` seconds. */
 async function drained({ arrivals }: Agent, span: Span, most: number): Promise<void> {
