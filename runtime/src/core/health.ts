@@ -13,6 +13,7 @@ export interface Condition {
 }
 
 export interface HealthReport {
+  /** False while a condition of the service itself has a problem. */
   readonly ok: boolean;
   readonly problems: readonly string[];
   readonly conditions: readonly Condition[];
@@ -38,16 +39,19 @@ function wordsOf(check: () => Finding): string[] {
 
 /**
  * The named conditions of a service, all of which docs/health.md lists. `Name` makes a condition without a check an error of
- * the types. `now`: real milliseconds.
+ * the types. `now`: real milliseconds. `ofOthers`: conditions that a single client can cause. They are problems for a
+ * person, and the service stays ready: else one home could take an oracle from all others.
  */
 export class Health<Name extends string> {
   readonly #checks: readonly [Name, () => Finding][];
   readonly #now: () => number;
   readonly #since = new Map<Name, number>();
+  readonly #ofOthers: readonly Name[];
 
-  constructor(checks: Readonly<Record<Name, () => Finding>>, now: () => number) {
+  constructor(checks: Readonly<Record<Name, () => Finding>>, now: () => number, ofOthers: readonly Name[] = []) {
     this.#checks = Object.entries(checks) as [Name, () => Finding][];
     this.#now = now;
+    this.#ofOthers = ofOthers;
   }
 
   /** Checks every condition. Never throws. */
@@ -64,6 +68,7 @@ export class Health<Name extends string> {
       problems.push(...words);
       return { name, problem: words.join('; '), since_ms: since };
     });
-    return { ok: problems.length === 0, problems, conditions };
+    const isOf = ({ name }: Condition) => this.#ofOthers.some((other) => other === name);
+    return { ok: conditions.every((one) => one.problem === null || isOf(one)), problems, conditions };
   }
 }

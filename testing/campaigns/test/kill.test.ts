@@ -20,7 +20,7 @@ const SEEDS = [1];
 /** Expected words of the fault when a rule is off. */
 const NOTICED: Readonly<Record<string, RegExp>> = {
   'ack-rule': /never acknowledged: |lost: .* nobody acknowledged it, and the spool does not have it/,
-  'drop-rule': /never acknowledged: /,
+  'drop-rule': /never acknowledged: |lost: .* nobody acknowledged it, and the spool does not have it/,
   'seq-reservation': /seq reused: /,
   'gateway-sync': /lost: /,
   'ledger-sync': /lost: .* the ledger does not have it|the ledger is damaged/,

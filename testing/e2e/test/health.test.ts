@@ -57,7 +57,8 @@ describe('what health must know', () => {
       await staged.spoil();
       expect(wrong()).toEqual([name, ...(staged.also ?? [])]);
       const report = staged.report();
-      expect(report.ok).toBe(false);
+      // One home can cause this condition, so the oracle stays ready for all others.
+      expect(report.ok).toBe(name === 'copied keys');
       expect(report.problems.join('\n')).toMatch(staged.words);
     } finally {
       await staged.end?.();
