@@ -115,13 +115,6 @@ describe('errors of the operator', () => {
     expect(new OperatorError({ ...fault, ...more }).message).toBe(line);
   });
 
-  test('stays ready beside a condition that a single client can cause, and names it', () => {
-    const checks = { disk: () => null, copied: () => 'two sessions use one key' };
-    const health = new Health(checks, () => 0, ['copied']);
-    expect(health.report()).toMatchObject({ ok: true, problems: ['two sessions use one key'] });
-    expect(new Health(checks, () => 0).report().ok).toBe(false);
-  });
-
   test('keep their parts and their cause', () => {
     const cause = new Error('EACCES');
     const error = new OperatorError({ ...fault, file: 'a.yaml' }, { cause });
@@ -141,6 +134,13 @@ test('health names what is wrong and since when', async () => {
   health.report();
   await clock.advance(500);
   expect(health.report().conditions[0]).toEqual({ name: 'disk', problem: 'full', since_ms: clock.nowMs() - 500 });
+});
+
+test('health stays ready beside a condition that a single client can cause, and names it', () => {
+  const checks = { disk: () => null, copied: () => 'two sessions use one key' };
+  const health = new Health(checks, () => 0, ['copied']);
+  expect(health.report()).toMatchObject({ ok: true, problems: ['two sessions use one key'] });
+  expect(new Health(checks, () => 0).report().ok).toBe(false);
 });
 
 describe('the oldest Node', () => {
