@@ -1,10 +1,8 @@
 import {
-  type Ack,
   asPublicKeyText,
   base58Encode,
   formatTopic,
   fromHex,
-  type GatewayStatus,
   liveStream,
   type MeterId,
   openAck,
@@ -13,15 +11,13 @@ import {
   parseOracleStatus,
   parseTopic,
   subscriptions,
-  type Verifier,
 } from '@gridtokenx/protocol';
-import { type Clock, type Logger, StateLog, sleep } from '@gridtokenx/runtime/core';
-import type { Counters } from '../ports.js';
+import { StateLog, sleep } from '@gridtokenx/runtime/core';
 import { CloneWatch } from './clone-watch.js';
 import type { Packet } from './packet.js';
-import type { Broker, OpenBroker } from './ports.js';
-import type { SendScheduler } from './send-scheduler.js';
+import type { Broker } from './ports.js';
 import { SessionTimes } from './session-times.js';
+import type { UplinkOptions } from './uplink-options.js';
 
 /** Bounds the packets in flight: 500 live readings a second need them where a PUBACK takes 60 ms. */
 const MAX_PACKETS = 32;
@@ -29,30 +25,6 @@ const STATUS_MS = 30_000;
 const TICK_MS = 500;
 /** Bounds the remembered oracles that the configuration does not name. */
 const MAX_STRANGERS = 4;
-
-export interface UplinkOptions {
-  /** The gateway's public key, 32 bytes. */
-  readonly gateway: Uint8Array;
-  /** Keys of the configured oracles, 32 bytes each. */
-  readonly oracles: readonly Uint8Array[];
-  readonly openBroker: OpenBroker;
-  readonly verifier: Verifier;
-  /** The corrected clock: its time is stated. */
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly counters: Counters;
-  readonly outbox: SendScheduler;
-  /** Builds the status that the broker retains for this gateway, online and offline. */
-  readonly status: (isOnline: boolean) => Omit<GatewayStatus, 'online' | 'session' | 'sinceMs' | 'statedMs'>;
-  /** Receives a genuine ack for this gateway by a configured oracle. */
-  readonly onAck: (oracle: PublicKeyText, ack: Ack) => void;
-  /** Receives the status of any oracle at this broker. Nothing proves it. */
-  readonly onOracleStatus: (oracle: PublicKeyText, isOnline: boolean) => void;
-  /** Called when a session ended, or did not begin. */
-  readonly onDisconnected: () => void;
-  /** Called when the subscriptions are in force: retained acks arrive now, if there are any. */
-  readonly onSubscribed: () => void;
-}
 
 /**
  * Publishes to the broker: a small number of packets in flight over the session of the moment. The spool is the only
