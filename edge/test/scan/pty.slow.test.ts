@@ -1,6 +1,6 @@
 // Slow: a scan of a real line at its own speed. Budget: 120 s.
 import { spawn } from 'node:child_process';
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { simulateMeter } from '@gridtokenx/simulators';
 import { expect, test } from 'vitest';
@@ -55,11 +55,6 @@ test('five unknown meters on a real pty, and a configuration that runs', { timeo
     true,
     'bus line: well (meter-3, meter-8 answer by their profiles)',
   ]);
-  // An enrolment needs a known time: the simulated clock is one on each machine.
-  const now = Math.floor(Date.now() / 1_000) * 1_000;
-  const anchor = { anchorSimMs: now, anchorRealMs: now, reservedThroughMs: now + 86_400_000 };
-  writeFileSync(bench.path('clock.json'), JSON.stringify({ version: 1, speed: 1, ...anchor, segments: [] }));
-  appendFileSync(out, `clock: ${JSON.stringify({ simulated: bench.path('clock.json') })}\n`);
   await gateway('init', '--config', out);
   await gateway('enrol', '--config', out, '--out', bench.path('enrolment.json'));
   expect(JSON.parse(readFileSync(bench.path('enrolment.json'), 'utf8'))).toMatchObject([
