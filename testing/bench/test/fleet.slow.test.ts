@@ -1,3 +1,4 @@
+// Slow: kills real processes. Budget: 120 s.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
