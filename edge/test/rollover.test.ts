@@ -6,6 +6,7 @@ import {
   type Payload,
   type PayloadToEncode,
   Quality,
+  type RegisterPair,
   windowOf,
 } from '@gridtokenx/protocol';
 import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
@@ -15,7 +16,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import { Meter } from '../src/domain/metering/meter.js';
-import { type RegisterLimits, type RegisterWh, unrolled } from '../src/domain/metering/registers.js';
+import { type RegisterLimits, unrolled } from '../src/domain/metering/registers.js';
 import type { MeterSample } from '../src/domain/ports.js';
 import { DiscontinuityReason } from '../src/domain/signing/discontinuity.js';
 import { MeterJournal } from '../src/domain/signing/meter-journal.js';
@@ -32,7 +33,7 @@ const TURN = 10_000n;
 const STATE = '/state/meter.json';
 
 describe('a register that begins at 0 again', () => {
-  interface Registers extends RegisterWh {
+  interface Registers extends RegisterPair {
     readonly timeMs: number;
   }
   const at = (minute: number, importWh: bigint, exportWh: bigint): Registers => ({

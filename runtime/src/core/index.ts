@@ -1,5 +1,6 @@
 /** The base of every domain: time, randomness, logs, errors. Pure: no I/O, no `node:*`, no imports. */
 export * from './back-off.js';
+export * from './bigints.js';
 export * from './clock.js';
 export * from './error-text.js';
 export * from './frame-meter.js';

@@ -110,11 +110,7 @@ class Patience {
 }
 
 function follow(run: SampleRun | null, sample: MeterSample, limits: RegisterLimits): SampleRun {
-  const judged = { ...sample, contradiction: null };
-  const stepWh = 2n * sample.resolutionWh;
-  if (!run?.goesOn(judged, limits, stepWh)) return new SampleRun(judged, 0);
-  run.add(judged);
-  return run;
+  return SampleRun.follow(run, { ...sample, contradiction: null }, { limits, stepWh: 2n * sample.resolutionWh });
 }
 
 /** Returns what a person must confirm: counters at exactly 0 while power flows may be counters elsewhere. */

@@ -1,4 +1,4 @@
-import type { RegisterWh } from './registers.js';
+import type { RegisterPair } from '@gridtokenx/protocol';
 
 /** Energy below which nothing is proved, Wh: power is an instantaneous value, and registers are coarse. */
 const MIN_WH = 50;
@@ -7,10 +7,11 @@ const STEPS = 20;
 const LONGEST_MS = 300_000;
 const HOUR_MS = 3_600_000;
 
-export interface PowerSample extends RegisterWh {
+export interface PowerSample extends RegisterPair {
   /** Steady time, ms. */
   readonly steadyMs: number;
-  /** Watts, import positive; null where the meter shows none. */
+  /** Watts, import { type RegisterPair } from '@gridtokenx/protocol';
+import positive; null where the meter shows none. */
   readonly powerW: number | null;
 }
 

@@ -1,9 +1,9 @@
+import type { RegisterPair } from '@gridtokenx/protocol';
 import type { Clock, Logger } from '@gridtokenx/runtime/core';
 import type { Counters } from '../ports.js';
 import { DiscontinuityReason } from '../signing/discontinuity.js';
 import type { MeterJournal } from '../signing/meter-journal.js';
 import { type DoubtReason, pairText, type RegisterJudge } from './register-judge.js';
-import type { RegisterWh } from './registers.js';
 
 /** Least time between the begins of two doubts that are signed, real ms. */
 const TELL_MS = 60_000;
@@ -48,7 +48,7 @@ export class DoubtLog {
   }
 
   /** Records how the registers stand after a poll. `raw`: the meter's own registers; null where it shows none. */
-  follow(raw: RegisterWh | null): void {
+  follow(raw: RegisterPair | null): void {
     const { journal, judge } = this.#options;
     const isNew = judge.doubt !== null && !this.#wasDoubtful;
     this.#wasDoubtful = judge.doubt !== null;
@@ -70,7 +70,7 @@ export class DoubtLog {
     logger.warn({ event: 'registers_doubted', ...fields }, 'The registers are doubtful: the gateway signs nothing');
   }
 
-  #tell(reason: DoubtReason, lastGood: RegisterWh, raw: RegisterWh): void {
+  #tell(reason: DoubtReason, lastGood: RegisterPair, raw: RegisterPair): void {
     const { clock, journal, keepFrames } = this.#options;
     const now = clock.monotonicMs();
     if (now - this.#toldAtMs < TELL_MS) return;
@@ -79,7 +79,7 @@ export class DoubtLog {
     this.#store(journal.registers.doubt(DETAILS[reason], lastGood, raw));
   }
 
-  #broke(lastGood: RegisterWh, raw: RegisterWh): void {
+  #broke(lastGood: RegisterPair, raw: RegisterPair): void {
     const { name, judge, journal, keepFrames, logger } = this.#options;
     const reason = judge.isForeign ? DiscontinuityReason.anotherMeter : DiscontinuityReason.fell;
     const fields = { meter: name, from: pairText(lastGood), to: pairText(raw), reason };
@@ -88,7 +88,7 @@ export class DoubtLog {
     this.#store(journal.registers.break(reason, lastGood, raw));
   }
 
-  #over(lastGood: RegisterWh, raw: RegisterWh): void {
+  #over(lastGood: RegisterPair, raw: RegisterPair): void {
     const { name, journal, logger } = this.#options;
     logger.info({ event: 'registers_go_on', meter: name }, 'The registers go on from the last good ones');
     this.#store(journal.registers.over(lastGood, raw));
@@ -102,7 +102,7 @@ export class DoubtLog {
   }
 }
 
-const NONE: RegisterWh = { importWh: 0n, exportWh: 0n };
+const NONE: RegisterPair = { importWh: 0n, exportWh: 0n };
 
 /** Says to a person how the registers of a meter stand; null while they go on. */
 export function registersProblem({ doubt, isBroken, isForeign }: RegisterJudge): string | null {

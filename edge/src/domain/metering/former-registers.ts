@@ -1,26 +1,25 @@
+import type { RegisterPair } from '@gridtokenx/protocol';
+import { larger } from '@gridtokenx/runtime/core';
 import type { MeterSample } from '../ports.js';
 import { MAX_ACCEPTED, type MeterState } from '../signing/meter-state.js';
 import {
-  larger,
   longestMs,
+  minus,
   mostEnergyWh,
+  plus,
   REGISTER_KEYS,
   type RegisterLimits,
-  type RegisterWh,
   type RegisterWhKey,
   type TimedRegisters,
 } from './registers.js';
-import { type JudgedSample, SampleRun } from './sample-run.js';
-
-/** Steady time between two samples that show the former registers again, ms. */
-const CONFIRM_MS = 10_000;
+import { SampleRun } from './sample-run.js';
 
 export interface FormerRegistersOptions {
   readonly limits: RegisterLimits;
   readonly last: () => TimedRegisters | null;
   readonly state: () => Pick<MeterState, 'offsets' | 'accepted'>;
   /** Stores the offsets of before and signs the end of the doubt. Rejects with the disk's error. */
-  readonly takeBack: (offsets: RegisterWh, lastGood: RegisterWh, raw: RegisterWh) => Promise<void>;
+  readonly takeBack: (offsets: RegisterPair, lastGood: RegisterPair, raw: RegisterPair) => Promise<void>;
 }
 
 /**
@@ -46,10 +45,7 @@ export class FormerRegisters {
     const [before, good] = [this.#offsetsBefore(), last()];
     const ms = good && longestMs(good, sample);
     if (!before || !good || ms === null) return;
-    const counted = {
-      importWh: sample.importWh + before.importWh,
-      exportWh: sample.exportWh + before.exportWh,
-    };
+    const counted = plus(sample, before);
     const stepWh = larger(BigInt(Math.ceil(limits.stepWh)), 2n * sample.resolutionWh);
     const goesOn = (key: RegisterWhKey) =>
       counted[key] >= good[key] - stepWh && counted[key] <= good[key] + mostEnergyWh(key, limits, ms) + stepWh;
@@ -57,21 +53,18 @@ export class FormerRegisters {
       this.#run = null;
       return;
     }
-    const judged: JudgedSample = { ...sample, ...counted, contradiction: null };
-    if (this.#run?.goesOn(judged, limits, stepWh)) this.#run.add(judged);
-    else this.#run = new SampleRun(judged, 0);
-    if (this.#run.samples < 2 || this.#run.lastedMs < CONFIRM_MS) return;
+    this.#run = SampleRun.follow(this.#run, { ...sample, ...counted, contradiction: null }, { limits, stepWh });
+    if (!this.#run.isConfirmed) return;
     this.#run = null;
     await takeBack(before, good, { importWh: sample.importWh, exportWh: sample.exportWh });
   }
 
   /** Returns the offsets before the newest acceptance; null where none was accepted, or the older one is forgotten. */
-  #offsetsBefore(): RegisterWh | null {
+  #offsetsBefore(): RegisterPair | null {
     const { accepted, offsets } = this.#options.state();
     const previous = accepted.at(-2);
     if (accepted.length === 0 || (!previous && accepted.length >= MAX_ACCEPTED)) return null;
-    const of = (key: RegisterWhKey) => (previous ? previous.signed[key] - previous.raw[key] : 0n);
-    const before = { importWh: of('importWh'), exportWh: of('exportWh') };
+    const before = previous ? minus(previous.signed, previous.raw) : { importWh: 0n, exportWh: 0n };
     return REGISTER_KEYS.every((key) => before[key] === offsets[key]) ? null : before;
   }
 }

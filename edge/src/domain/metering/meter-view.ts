@@ -1,9 +1,9 @@
+import type { RegisterPair } from '@gridtokenx/protocol';
 import type { MeterSample } from '../ports.js';
 import type { MeterJournal } from '../signing/meter-journal.js';
 import type { MeterState } from '../signing/meter-state.js';
 import type { ClosedWindow } from '../signing/windows.js';
 import type { MoreValues } from './more-values.js';
-import type { RegisterWh } from './registers.js';
 
 interface ViewedMeter {
   readonly name: string;
@@ -57,4 +57,4 @@ export function registersView({ offsets, accepted, doubt, discontinuity }: Meter
   };
 }
 
-const pairText = ({ importWh, exportWh }: RegisterWh) => ({ import_wh: `${importWh}`, export_wh: `${exportWh}` });
+const pairText = ({ importWh, exportWh }: RegisterPair) => ({ import_wh: `${importWh}`, export_wh: `${exportWh}` });

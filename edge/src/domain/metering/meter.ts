@@ -15,7 +15,7 @@ import { Nameplate } from './nameplate.js';
 import { type LeastPeriod, planFor, slowPollMessage } from './period.js';
 import { pairText, RegisterJudge, type RegisterJudgeOptions } from './register-judge.js';
 import { RegisterReads } from './register-reads.js';
-import type { RegisterLimits } from './registers.js';
+import { minus, type RegisterLimits } from './registers.js';
 import { nextPollAtMs, type PollPlan } from './schedule.js';
 import { aheadProblem } from './window-ahead.js';
 
@@ -94,10 +94,10 @@ export class Meter {
     this.#frozen = new FrozenWatch(limits.stepWh);
     this.#nameplate = new Nameplate({
       read: options.readSerial,
-      known: () => options.journal.state.serial,
-      store: (serial) => options.journal.identified(serial),
+      known: () => journal.state.serial,
+      store: (serial) => journal.identified(serial),
       configured: options.serial,
-      clock: options.clock,
+      clock,
     });
     const makeJudge = options.makeJudge ?? ((of: RegisterJudgeOptions) => new RegisterJudge(of));
     this.#judge = makeJudge({
@@ -109,27 +109,26 @@ export class Meter {
       fallWindows: options.fallWindows,
     });
     if (journal.state.discontinuityReason === DiscontinuityReason.anotherMeter) this.#judge.foreign(true);
-    const offsets = () => journal.state.offsets;
-    this.#reads = new RegisterReads({ ...options, judge: this.#judge, offsets, identify: () => this.#identify() });
+    this.#reads = new RegisterReads({ ...options, judge: this.#judge, identify: () => this.#identify() });
     const failed = (error: unknown) => this.#disk(error);
-    this.#report = new MeterReport(options.name, logger, clock);
-    this.more = new MoreValues({ ...options, failed });
     const { name, keepFrames } = options;
+    this.#report = new MeterReport(name, logger, clock);
+    this.more = new MoreValues({ ...options, failed });
     this.#doubts = new DoubtLog({ name, journal, judge: this.#judge, keepFrames, failed, clock, logger, counters });
   }
 
   problems(): string[] {
     if (!this.enrolled) return [`meter ${this.name} is not enrolled: run "enrol"`];
-    const list = this.#problem ? [`meter ${this.name}: ${this.#problem}`] : [];
-    if (this.#frozen.problem) list.push(`meter ${this.name}: ${this.#frozen.problem}`);
-    const slow = slowPollMessage(this.#options.plan, this.#options.leastPeriod?.() ?? null);
-    if (slow) list.push(`meter ${this.name}: ${slow}`);
-    if (this.#nameplate.problem) list.push(`meter ${this.name}: ${this.#nameplate.problem}`);
-    const stuck = registersProblem(this.#judge);
-    if (stuck) list.push(`meter ${this.name}: ${stuck}`);
-    const ahead = aheadProblem(this.journal.windows.closedThrough, this.#options.readingClock);
-    if (ahead) list.push(`meter ${this.name}: ${ahead}`);
-    return list;
+    const { plan, leastPeriod, readingClock } = this.#options;
+    const problems = [
+      this.#problem,
+      this.#frozen.problem,
+      slowPollMessage(plan, leastPeriod?.() ?? null),
+      this.#nameplate.problem,
+      registersProblem(this.#judge),
+      aheadProblem(this.journal.windows.closedThrough, readingClock),
+    ];
+    return problems.flatMap((problem) => (problem ? [`meter ${this.name}: ${problem}`] : []));
   }
 
   /** Describes the meter for people; 64-bit numbers as text. */
@@ -261,7 +260,7 @@ export class Meter {
     if (typeof accepted === 'string') return accepted;
     const { change, counted } = accepted;
     const signed = this.#judge.last ?? counted;
-    const raw = { importWh: counted.importWh - offsets.importWh, exportWh: counted.exportWh - offsets.exportWh };
+    const raw = minus(counted, offsets);
     const timeMs = this.#options.readingClock.nowMs();
     const { shown: serial } = this.#nameplate;
     await this.journal.registers.accept({ change, raw, signed }, { timeMs, reason, serial });

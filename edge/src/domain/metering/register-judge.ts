@@ -1,14 +1,13 @@
-import { formatKwh, WINDOW_MS } from '@gridtokenx/protocol';
+import { formatKwh, type RegisterPair, WINDOW_MS } from '@gridtokenx/protocol';
+import { larger, smaller } from '@gridtokenx/runtime/core';
 import {
   knownTimeMs,
-  larger,
   longestMs,
   mostEnergyWh,
   REGISTER_KEYS,
   type RegisterLimits,
-  type RegisterWh,
   type RegisterWhKey,
-  smaller,
+  registersBy,
   type TimedRegisters,
 } from './registers.js';
 import { type JudgedSample, SampleRun } from './sample-run.js';
@@ -27,7 +26,7 @@ export interface Doubt {
  * discontinuity, signed with bit 3.
  */
 export type Verdict =
-  | ({ readonly kind: 'good' } & RegisterWh)
+  | ({ readonly kind: 'good' } & RegisterPair)
   | { readonly kind: 'unproven'; readonly words: string | null }
   | { readonly kind: 'doubtful'; readonly words: string }
   | { readonly kind: 'broken' };
@@ -48,8 +47,6 @@ export interface RegisterJudgeOptions {
 /** A rise over a longer silence needs a second value, ms: three polls or five minutes, the longer of both. */
 const NEAR_MS = 300_000;
 const NEAR_POLLS = 3;
-/** Steady time between the two values that prove a rise over a silence, ms. */
-const CONFIRM_MS = 10_000;
 const FALL_WINDOWS = 2;
 /** Polls, spread over the time of a fall, that make a discontinuity, and rises among them. */
 const FALL_POLLS = 8;
@@ -66,7 +63,7 @@ export class RegisterJudge {
   readonly #lastingMs: number;
   #last: TimedRegisters | null;
   /** Registers from which the bound of a rise counts: steps of the resolution do not add up over polls. */
-  #base: RegisterWh | null;
+  #base: RegisterPair | null;
   /** The coarsest resolution of good registers in this run, Wh; null before the first ones. */
   #coarsestWh: bigint | null = null;
   #doubt: Doubt | null;
@@ -166,24 +163,21 @@ export class RegisterJudge {
    * meter counts on from the last good registers, and the registers before the change. Returns words where there is
    * nothing to accept.
    */
-  accept(): { readonly change: RegisterWh; readonly counted: RegisterWh } | string {
+  accept(): { readonly change: RegisterPair; readonly counted: RegisterPair } | string {
     const [last, run] = [this.#last, this.#run];
     if (!this.#isStuck || !last) return 'its registers go on from the last good ones: there is nothing to accept';
     if (!run || run.samples < 2) return 'the gateway has not read it twice with registers that go on: try again';
     const { newest } = run;
     const ms = longestMs(last, newest);
-    const change = (key: RegisterWhKey): bigint => {
+    const change = registersBy((key) => {
       const isFine = ms !== null && !this.#isBelow(newest, last, key) && this.#isWithinOne(newest, key, ms);
       return isFine ? 0n : last[key] - newest[key];
-    };
-    const offsets = { importWh: change('importWh'), exportWh: change('exportWh') };
-    const counted = { importWh: newest.importWh, exportWh: newest.exportWh };
-    const at = (key: RegisterWhKey) => larger(newest[key] + offsets[key], last[key]);
-    const registers = { importWh: at('importWh'), exportWh: at('exportWh') };
+    });
+    const registers = registersBy((key) => larger(newest[key] + change[key], last[key]));
     this.#last = { ...registers, ...momentOf(newest) };
     this.#base = registers;
     this.#settle();
-    return { change: offsets, counted };
+    return { change, counted: registersBy((key) => newest[key]) };
   }
 
   /** Returns two steps of the coarsest resolution seen, Wh: a register may lie so far below the last good one. */
@@ -201,7 +195,7 @@ export class RegisterJudge {
     return 2n * known + (resolutionWh > known ? (resolutionWh + 1n) / 2n : 0n);
   }
 
-  #isBelow(now: JudgedSample, last: RegisterWh, key: RegisterWhKey): boolean {
+  #isBelow(now: JudgedSample, last: RegisterPair, key: RegisterWhKey): boolean {
     return now[key] < last[key] - this.#fallWh(now);
   }
 
@@ -216,14 +210,12 @@ export class RegisterJudge {
 
   #good(sample: JudgedSample, ms: number | null): Verdict {
     const last = this.#last;
-    const higher = (key: RegisterWhKey) => (last && last[key] > sample[key] ? last[key] : sample[key]);
-    const registers = { importWh: higher('importWh'), exportWh: higher('exportWh') };
+    const registers = registersBy((key) => (last ? larger(last[key], sample[key]) : sample[key]));
     const base = this.#base;
-    const baseOf = (key: RegisterWhKey) => {
+    this.#base = registersBy((key) => {
       if (!base || ms === null) return registers[key];
       return smaller(base[key] + mostEnergyWh(key, this.#options.limits, ms), registers[key]);
-    };
-    this.#base = { importWh: baseOf('importWh'), exportWh: baseOf('exportWh') };
+    });
     this.#last = { ...registers, ...momentOf(sample) };
     // Registers at 0 have no scale, so they show no resolution.
     if (REGISTER_KEYS.some((key) => sample[key] > 0n))
@@ -275,9 +267,8 @@ export class RegisterJudge {
   /** Adds a sample to the run of those that go on from one another, or begins a new run. */
   #follow(sample: JudgedSample): SampleRun {
     const { limits } = this.#options;
-    if (!this.#run?.goesOn(sample, limits, this.#fallWh(sample)))
-      this.#run = new SampleRun(sample, this.#lastingMs / SPREAD);
-    else this.#run.add(sample);
+    const rules = { limits, stepWh: this.#fallWh(sample), spreadMs: this.#lastingMs / SPREAD };
+    this.#run = SampleRun.follow(this.#run, sample, rules);
     return this.#run;
   }
 
@@ -285,7 +276,7 @@ export class RegisterJudge {
   #isConfirmed(sample: JudgedSample, mustLast: boolean): boolean {
     const run = this.#follow(sample);
     if (mustLast) return run.lastedMs >= this.#lastingMs && run.polls >= FALL_POLLS;
-    return run.samples >= 2 && run.lastedMs >= CONFIRM_MS;
+    return run.isConfirmed;
   }
 
   #goesOnFromJump(sample: JudgedSample): boolean {
@@ -302,7 +293,7 @@ function momentOf(sample: JudgedSample) {
   return { timeMs: knownTimeMs(sample), uncertaintyMs: uncertaintyMs ?? 0, steadyMs };
 }
 
-export const pairText = ({ importWh, exportWh }: RegisterWh) => `${signedKwh(importWh)}/${signedKwh(exportWh)} kWh`;
+export const pairText = ({ importWh, exportWh }: RegisterPair) => `${signedKwh(importWh)}/${signedKwh(exportWh)} kWh`;
 
 /** An offset can show a register of a meter below 0. */
 const signedKwh = (wh: bigint) => (wh < 0n ? `-${formatKwh(-wh)}` : formatKwh(wh));

@@ -1,10 +1,11 @@
+import type { RegisterPair } from '@gridtokenx/protocol';
 import { errorText, type Logger } from '@gridtokenx/runtime/core';
 import { type Counters, type MeterReader, type MeterSample, ReadError, ReadFailure } from '../ports.js';
 import type { MeterJournal } from '../signing/meter-journal.js';
 import { DirectionWatch } from './direction.js';
 import { FormerRegisters } from './former-registers.js';
 import type { RegisterJudge, Verdict } from './register-judge.js';
-import { longestMs, REGISTER_KEYS, type RegisterLimits, type RegisterWh, unrolled } from './registers.js';
+import { longestMs, minus, plus, REGISTER_KEYS, type RegisterLimits, unrolled } from './registers.js';
 
 /** Reads of one poll while the registers do not go on: a single damaged answer is no doubt. */
 const MAX_READS = 3;
@@ -14,8 +15,6 @@ export interface RegisterReadsOptions {
   readonly reader: MeterReader;
   readonly judge: RegisterJudge;
   readonly limits: RegisterLimits;
-  /** Returns the Wh that signed registers count more than the meter's own. */
-  readonly offsets: () => RegisterWh;
   /** Reads the probe's registers that no poll reads; absent: the poll reads all of them. Rejects with `ReadError`. */
   readonly readProbe?: (() => Promise<readonly string[]>) | undefined;
   /** Checks whose meter answers; called between a read and its judgement. Never rejects. */
@@ -102,18 +101,18 @@ export class RegisterReads {
   }
 
   /** Returns the registers as they are signed: the meter's own, with turns of the counter and accepted offsets. */
-  #counted(sample: MeterSample): RegisterWh {
-    const { judge, limits, offsets } = this.#options;
-    const { importWh, exportWh } = offsets();
-    const last = judge.last && { importWh: judge.last.importWh - importWh, exportWh: judge.last.exportWh - exportWh };
+  #counted(sample: MeterSample): RegisterPair {
+    const { judge, limits, journal } = this.#options;
+    const { offsets } = journal.state;
+    const last = judge.last && minus(judge.last, offsets);
     const ms = judge.last && longestMs(judge.last, sample);
     const turned = unrolled(last, sample, ms, limits);
     if (last && turned !== sample) this.#reportRollover(last, sample, turned);
-    return { importWh: turned.importWh + importWh, exportWh: turned.exportWh + exportWh };
+    return plus(turned, offsets);
   }
 
   /** Reports each roll-over of a register once: from then on the signed value is above the meter's display. */
-  #reportRollover(last: RegisterWh, shown: MeterSample, counted: MeterSample): void {
+  #reportRollover(last: RegisterPair, shown: MeterSample, counted: MeterSample): void {
     const { name, logger } = this.#options;
     for (const key of REGISTER_KEYS) {
       const rollover = counted.rolloverWh?.[key];

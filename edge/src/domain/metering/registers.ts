@@ -1,15 +1,9 @@
-import { SYNCHRONISED_UNCERTAINTY_MS } from '@gridtokenx/protocol';
+import { type RegisterPair, SYNCHRONISED_UNCERTAINTY_MS } from '@gridtokenx/protocol';
 import { unwrap } from '../../profiles/sample.js';
 import type { MeterSample } from '../ports.js';
 
-/** Both registers of a meter, Wh. */
-export interface RegisterWh {
-  readonly importWh: bigint;
-  readonly exportWh: bigint;
-}
-
 /** Registers of a meter with their moment. */
-export interface TimedRegisters extends RegisterWh {
+export interface TimedRegisters extends RegisterPair {
   /** Reading clock, ms; null where the time is unknown. Of a statement or an enrolment: the begin of its window. */
   readonly timeMs: number | null;
   /** Bounds the error of `timeMs`, ms. */
@@ -26,18 +20,19 @@ export interface RegisterLimits {
   readonly stepWh: number;
 }
 
-/** Returns the larger of two numbers. */
-export function larger(a: bigint, b: bigint): bigint {
-  return a < b ? b : a;
-}
-
-/** Returns the smaller of two numbers. */
-export function smaller(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
-}
-
 export const REGISTER_KEYS = ['importWh', 'exportWh'] as const;
 export type RegisterWhKey = (typeof REGISTER_KEYS)[number];
+
+/** Builds both registers, each by its key. */
+export function registersBy(wh: (key: RegisterWhKey) => bigint): RegisterPair {
+  return { importWh: wh('importWh'), exportWh: wh('exportWh') };
+}
+
+/** Adds two pairs of registers. */
+export const plus = (a: RegisterPair, b: RegisterPair): RegisterPair => registersBy((key) => a[key] + b[key]);
+
+/** Subtracts the registers `b` from `a`. */
+export const minus = (a: RegisterPair, b: RegisterPair): RegisterPair => registersBy((key) => a[key] - b[key]);
 
 /** Meters and clocks are not exact: a tenth is allowed on top, as the chain does. */
 const MARGIN = 1.1;
@@ -79,8 +74,8 @@ export function longestMs(
  * or with no time to judge it by, stays as it is: it fell. `last`: the last good registers as the meter counts. `ms`:
  * bounds the time since; null = unknown.
  */
-export function unrolled<T extends RegisterWh & Pick<MeterSample, 'rolloverWh'>>(
-  last: RegisterWh | null,
+export function unrolled<T extends RegisterPair & Pick<MeterSample, 'rolloverWh'>>(
+  last: RegisterPair | null,
   now: T,
   ms: number | null,
   limits: RegisterLimits,
@@ -94,7 +89,6 @@ export function unrolled<T extends RegisterWh & Pick<MeterSample, 'rolloverWh'>>
     const half = rollover / 2n;
     return unwrap(last[key], now[key], rollover, most < half ? most : half) ?? now[key];
   };
-  const importWh = goOn('importWh');
-  const exportWh = goOn('exportWh');
-  return importWh === now.importWh && exportWh === now.exportWh ? now : { ...now, importWh, exportWh };
+  const turned = registersBy(goOn);
+  return REGISTER_KEYS.every((key) => turned[key] === now[key]) ? now : { ...now, ...turned };
 }

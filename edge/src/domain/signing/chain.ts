@@ -11,7 +11,7 @@ import {
   type Signer,
   shortHash,
 } from '@gridtokenx/protocol';
-import type { ReadingClock } from '@gridtokenx/runtime/core';
+import { larger, type ReadingClock } from '@gridtokenx/runtime/core';
 import type { CounterName, Counters, FurtherSample, MeterSample, Spool } from '../ports.js';
 import { SeqRuns } from '../seq-runs.js';
 import { headOf, type SignedMessage, signMessage } from '../signed-message.js';
@@ -239,7 +239,3 @@ const COUNTED: Readonly<Record<number, CounterName>> = {
   [Kind.event]: 'events',
   [Kind.moreValues]: 'more_values',
 };
-
-function larger(a: bigint, b: bigint): bigint {
-  return a < b ? b : a;
-}

@@ -14,7 +14,7 @@ import {
   type Window,
   windowOf,
 } from '@gridtokenx/protocol';
-import { Mutex, type ReadingClock } from '@gridtokenx/runtime/core';
+import { larger, Mutex, type ReadingClock } from '@gridtokenx/runtime/core';
 
 import type { FurtherSample, MeterSample } from '../ports.js';
 import { headOf, type SignedMessage } from '../signed-message.js';
@@ -321,5 +321,3 @@ export class MeterJournal {
     return this.#serial.run(() => this.#chain.enrol(make));
   }
 }
-
-const larger = (a: bigint, b: bigint): bigint => (a < b ? b : a);

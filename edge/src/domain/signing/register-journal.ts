@@ -1,5 +1,6 @@
 import { Quality, type RegisterPair } from '@gridtokenx/protocol';
 import type { Mutex } from '@gridtokenx/runtime/core';
+import { plus } from '../metering/registers.js';
 import type { SignedChain } from './chain.js';
 import { type BreakReason, DiscontinuityReason, registersEvent } from './discontinuity.js';
 import { MAX_ACCEPTED } from './meter-state.js';
@@ -66,7 +67,7 @@ export class RegisterJournal {
     const { offsets, accepted, serial: known } = this.#parts.chain.state;
     const next = {
       ...GOES_ON,
-      offsets: { importWh: offsets.importWh + change.importWh, exportWh: offsets.exportWh + change.exportWh },
+      offsets: plus(offsets, change),
       accepted: [...accepted, { timeMs, reason, raw: pairOf(raw), signed: pairOf(signed) }].slice(-MAX_ACCEPTED),
       serial: serial ?? known,
     };
