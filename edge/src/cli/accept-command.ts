@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { asMeterId, type MeterId, toHex } from '@gridtokenx/protocol';
 import { type Clock, sleep } from '@gridtokenx/runtime/core';
 import { systemClock } from '@gridtokenx/runtime/node';
@@ -7,6 +6,7 @@ import { nodeDisk } from '../adapters/disk/node-disk.js';
 import type { Disk } from '../domain/ports.js';
 import type { GatewayConfig } from '../wiring/config.js';
 import { keyStore, plateOf, StartError } from '../wiring/setup.js';
+import { stateDir } from '../wiring/states.js';
 
 /** Longest wait for the running gateway's answer, and interval of checks, ms. */
 const ANSWER_MS = 20_000;
@@ -30,7 +30,7 @@ export async function acceptRegister(
   if (reason === '' || reason.length > MAX_REASON)
     throw new StartError(`--reason: expected 1 to ${MAX_REASON} characters that say why the registers changed`);
   const meterId = await meterIdOf(config, options.meter);
-  const requests = new AcceptRequests(disk, join(config.data_dir, 'state'));
+  const requests = new AcceptRequests(disk, stateDir(config));
   await requests.ask({ meterId, reason }).catch((error: Error) => {
     throw new StartError(`${config.data_dir} does not take the request: ${error.message}`);
   });

@@ -12,11 +12,13 @@ import {
 } from '@gridtokenx/protocol';
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { browseSpool, type Located, locateMessages } from '../adapters/spool/browse.js';
+import { HEADER_BYTES } from '../adapters/spool/record.js';
 import type { Disk } from '../domain/ports.js';
 import { contentOf, type SignedMessage } from '../domain/signed-message.js';
-import { decodeState, FRESH_STATE, type MeterState } from '../domain/signing/meter-state.js';
+import type { MeterState } from '../domain/signing/meter-state.js';
 import type { GatewayConfig } from '../wiring/config.js';
-import { StartError } from '../wiring/setup.js';
+import { StartError, spoolDir } from '../wiring/setup.js';
+import { readState, stateDir } from '../wiring/states.js';
 import { signerNamed, signersOf } from './signers.js';
 
 export interface ExportOptions {
@@ -27,9 +29,6 @@ export interface ExportOptions {
   readonly out: string;
 }
 
-/** Bytes of a signed message [wire §3.1], and of a record's header. */
-const HEADER_BYTES = 16;
-
 /**
  * Writes the signed messages of a meter and a period for another party [wire §10.7]: a line with facts, then a line for
  * each message in hex, seqs rising. Changes nothing, so a gateway may run. Returns a sentence. Throws `StartError`.
@@ -38,13 +37,13 @@ export async function exportMessages(config: GatewayConfig, options: ExportOptio
   const [fromMs, untilMs] = [timeOf('--from', options.from), timeOf('--until', options.until)];
   if (untilMs <= fromMs) throw new StartError('--until must be later than --from');
   const signer = signerNamed(await signersOf(config), options.meter);
-  const dir = join(config.data_dir, 'spool');
+  const dir = spoolDir(config);
   const span = await spanOf(dir, signer.meterId, fromMs, untilMs);
   if (!span) throw new StartError(`the spool has no message of meter ${signer.name} in this period`);
   const wanted = (message: SignedMessage) =>
     message.kind === Kind.enrolment || (message.seq >= span.first && message.seq <= span.last);
   const places = await locateMessages(nodeDisk, dir, signer.meterId, wanted);
-  const { offsets, accepted } = await stateOf(config, signer.meterId);
+  const { offsets, accepted } = (await readState(nodeDisk, join(stateDir(config), `${signer.meterId}.json`))).state;
   const pair = ({ importWh, exportWh }: MeterState['offsets']) => [`${importWh}`, `${exportWh}`];
   const head = {
     version: 1,
@@ -131,13 +130,4 @@ async function writeLines(out: string, head: object, messages: AsyncIterable<Uin
     await once(file, 'finish');
   };
   await Promise.race([write(), failed]);
-}
-
-async function stateOf(config: GatewayConfig, meterId: MeterId): Promise<MeterState> {
-  const bytes = await nodeDisk.read(join(config.data_dir, 'state', `${meterId}.json`)).catch(() => null);
-  try {
-    return decodeState(Buffer.from(bytes ?? '').toString('utf8'));
-  } catch {
-    return FRESH_STATE;
-  }
 }

@@ -5,16 +5,17 @@ import { errorText } from '@gridtokenx/runtime/core';
 import { systemClock } from '@gridtokenx/runtime/node';
 import { nodeDisk } from '../adapters/disk/node-disk.js';
 import { scanSegment } from '../adapters/spool/record.js';
+import { isSegmentName } from '../adapters/spool/segment.js';
 import { openSpool } from '../adapters/spool/spool.js';
 import type { Disk, Spool } from '../domain/ports.js';
 import { readSigned, type SignedMessage } from '../domain/signed-message.js';
 import type { GatewayConfig } from '../wiring/config.js';
-import { StartError, takeDirectory } from '../wiring/setup.js';
+import { StartError, spoolDir, takeDirectory } from '../wiring/setup.js';
+import { SEGMENT_BYTES } from '../wiring/sizes.js';
+import { stateDir } from '../wiring/states.js';
 
 /** Bytes of a block that is read alone where the disk reports an error. */
 const BLOCK_BYTES = 4_096;
-const SEGMENT = /^[rs]-\d{8}\.seg$/;
-const SEGMENT_BYTES = 1 << 20;
 
 /** Lists what a recovery found. */
 export interface Recovered {
@@ -39,12 +40,12 @@ export async function recover(config: GatewayConfig, from: string, disk: Disk = 
   const copy = (folder: string, wanted: RegExp) => copyFiles(disk, from, config.data_dir, folder, wanted, notes);
   const keys = await copy('keys', /\.json$/);
   const states = await copy('state', /^([0-9a-f]{32}|acks|floor)\.json$/);
-  const dir = join(config.data_dir, 'spool');
+  const dir = spoolDir(config);
   const { spool } = await openSpool(disk, dir, systemClock, () => {}, SEGMENT_BYTES);
   const source = join(from, 'spool');
   let [records, lostBytes] = [0, 0];
   const meters = new Set<MeterId>();
-  const names = (await listed(disk, source, notes)).filter((name) => SEGMENT.test(name));
+  const names = (await listed(disk, source, notes)).filter(isSegmentName);
   // Statements and events first: the opening of a spool reads them in this order.
   for (const name of [...names.filter((one) => one[0] === 's'), ...names.filter((one) => one[0] === 'r')]) {
     const salvaged = await salvage(disk, join(source, name), notes);
@@ -54,7 +55,7 @@ export async function recover(config: GatewayConfig, from: string, disk: Disk = 
     console.error(`${name}: ${salvaged.messages.length} records, ${salvaged.lostBytes} bytes lost`);
   }
   await spool.close();
-  await markLost(disk, join(config.data_dir, 'state'), meters, notes);
+  await markLost(disk, stateDir(config), meters, notes);
   return { keys, states, records, lostBytes, notes };
 }
 

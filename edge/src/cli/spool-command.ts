@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { type MeterId, parseSign1, sigStructure } from '@gridtokenx/protocol';
 import { provedVerifier } from '@gridtokenx/runtime/node';
 import { nodeDisk } from '../adapters/disk/node-disk.js';
@@ -6,6 +5,7 @@ import { browseSpool } from '../adapters/spool/browse.js';
 import type { SignedMessage } from '../domain/signed-message.js';
 import { type KeyReport, KeyReporter } from '../domain/spool-report.js';
 import type { GatewayConfig } from '../wiring/config.js';
+import { spoolDir } from '../wiring/setup.js';
 import { type NamedSigner, signersOf } from './signers.js';
 
 /** Facts about a spool's segments. */
@@ -62,7 +62,7 @@ async function gather(config: GatewayConfig, signers: readonly NamedSigner[], is
       return verifier.verify(signature, sigStructure(payload), signer.publicKey);
     };
   };
-  for await (const segment of browseSpool(nodeDisk, join(config.data_dir, 'spool'))) {
+  for await (const segment of browseSpool(nodeDisk, spoolDir(config))) {
     totals.segments++;
     totals.bytes += segment.bytes;
     totals.records += segment.records.length;

@@ -16,10 +16,10 @@ import type { MeterKey } from '../adapters/keys/key-store.js';
 import { scanSegment } from '../adapters/spool/record.js';
 import type { Disk } from '../domain/ports.js';
 import { contentOf, readSigned, type SignedMessage } from '../domain/signed-message.js';
-import { decodeState } from '../domain/signing/meter-state.js';
 import type { GatewayConfig } from '../wiring/config.js';
 import { pointKeys } from '../wiring/points.js';
-import { keyStore, plateOf, StartError } from '../wiring/setup.js';
+import { keyStore, plateOf, StartError, spoolDir } from '../wiring/setup.js';
+import { readState, stateDir } from '../wiring/states.js';
 
 export interface StatementOptions {
   readonly window: number;
@@ -49,7 +49,7 @@ export interface StatementFile {
  */
 export async function writeStatement(config: GatewayConfig, options: StatementOptions): Promise<void> {
   const { name, key } = await chooseKey(config, options.meter);
-  const found = await findStatements(nodeDisk, join(config.data_dir, 'spool'), toHex(key.meterId));
+  const found = await findStatements(nodeDisk, spoolDir(config), toHex(key.meterId));
   const wanted = found.find(({ statement }) => statement.window === options.window);
   if (!wanted) throw new StartError(missing(name, options.window, found));
   const { message, statement } = wanted;
@@ -76,13 +76,9 @@ export async function writeStatement(config: GatewayConfig, options: StatementOp
 
 /** Reads the offsets that a person accepted; nothing where there are none, or where the state cannot be read. */
 async function offsetsOf(config: GatewayConfig, meterId: string): Promise<Pick<StatementFile, 'offsets'>> {
-  try {
-    const bytes = await nodeDisk.read(join(config.data_dir, 'state', `${meterId}.json`));
-    const { importWh, exportWh } = decodeState(Buffer.from(bytes ?? '').toString('utf8')).offsets;
-    return importWh === 0n && exportWh === 0n ? {} : { offsets: [`${importWh}`, `${exportWh}`] };
-  } catch {
-    return {};
-  }
+  const { state } = await readState(nodeDisk, join(stateDir(config), `${meterId}.json`));
+  const { importWh, exportWh } = state.offsets;
+  return importWh === 0n && exportWh === 0n ? {} : { offsets: [`${importWh}`, `${exportWh}`] };
 }
 
 async function chooseKey(config: GatewayConfig, wanted: string | undefined): Promise<{ name: string; key: MeterKey }> {

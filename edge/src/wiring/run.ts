@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { asPublicKeyText, base58Encode } from '@gridtokenx/protocol';
 import { diskSpace, serviceLog } from '@gridtokenx/runtime/node';
 import { ownProfiles } from '../adapters/profiles/files.js';
@@ -17,6 +16,7 @@ import { meteredOf } from './metered.js';
 import { servePage } from './page.js';
 import { checkSomeProfile, closeBuses, configHash, type SetUp, setUp, softwareHash, takeDirectory } from './setup.js';
 import { diskBudget } from './sizes.js';
+import { stateDir } from './states.js';
 import { openWorld, type World } from './world.js';
 
 /** Wires the adapters to the domain and runs until aborted. Rejects with `OperatorError` when it cannot start. */
@@ -74,7 +74,7 @@ export async function run(config: GatewayConfig, signal: AbortSignal, ready: () 
     ackWatch.run(uplink, signal),
     keepTime(floor, world, () => uplink.retryNow(), signal),
     keepFloor(floor, world, signal),
-    answerAccepts(metered.meters, { ...world, dir: join(config.data_dir, 'state') }, signal),
+    answerAccepts(metered.meters, { ...world, dir: stateDir(config) }, signal),
   ]);
   await server?.close();
   await closeBuses(world.buses);

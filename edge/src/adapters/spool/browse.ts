@@ -3,6 +3,7 @@ import type { MeterId } from '@gridtokenx/protocol';
 import type { Disk } from '../../domain/ports.js';
 import { readSigned, type SignedMessage } from '../../domain/signed-message.js';
 import { scanSegment } from './record.js';
+import { isSegmentName } from './segment.js';
 
 /** A record of a spool, and the segment that holds it. */
 export interface BrowsedRecord {
@@ -23,14 +24,12 @@ export interface BrowsedSegment {
   readonly tornBytes: number;
 }
 
-const SEGMENT = /^[rs]-\d{8}\.seg$/;
-
 /**
  * Reads the segments of a spool one after another, statements first, and changes nothing: a gateway may work in the
  * folder. A segment that is removed meanwhile counts as empty. Rejects with the disk's error.
  */
 export async function* browseSpool(disk: Pick<Disk, 'list' | 'read'>, dir: string): AsyncGenerator<BrowsedSegment> {
-  const names = (await disk.list(dir)).filter((name) => SEGMENT.test(name));
+  const names = (await disk.list(dir)).filter(isSegmentName);
   const ordered = [...names.filter((name) => name[0] === 's'), ...names.filter((name) => name[0] === 'r')];
   for (const name of ordered) {
     const bytes = (await disk.read(join(dir, name))) ?? new Uint8Array(0);

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { asMeterId, type MeterId, type Signer } from '@gridtokenx/protocol';
 import { OperatorError } from '@gridtokenx/runtime/core';
 import { boundedHttpServer, listenError, listening, MIN_FREE_BYTES, operatorErrorOf } from '@gridtokenx/runtime/node';
@@ -7,7 +6,7 @@ import { nodeDisk } from '../../adapters/disk/node-disk.js';
 import type { MeterKey } from '../../adapters/keys/key-store.js';
 import type { GatewayConfig, MeterConfig } from '../../wiring/config.js';
 import { pointKeys } from '../../wiring/points.js';
-import { keyStore, plateOf } from '../../wiring/setup.js';
+import { keyStore, plateOf, spoolDir } from '../../wiring/setup.js';
 import { findEnrolled } from '../statement-command.js';
 import { type Check, type DoctorPorts, problem, unseen, well } from './check.js';
 
@@ -73,7 +72,7 @@ export async function checkKeys(config: GatewayConfig): Promise<FoundKeys> {
   }
   const isWhole = meters.length === config.meters.length;
   const points = isWhole ? await attempt('points', () => pointKeys(config, keys, meters, false)) : null;
-  const enrolled = await attempt('enrolments', () => findEnrolled(nodeDisk, join(config.data_dir, 'spool')));
+  const enrolled = await attempt('enrolments', () => findEnrolled(nodeDisk, spoolDir(config)));
   const keyed = [...meters, ...(points ?? [])].map(({ config: { name }, key }): Keyed => {
     const id = asMeterId(key.meterId);
     return { name, id, isEnrolled: enrolled?.has(id) ?? false };
