@@ -1,32 +1,19 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { asMeterId, GapReason, toHex } from '@gridtokenx/protocol';
 import { systemClock } from '@gridtokenx/runtime/node';
-import { CrashDisk } from '@gridtokenx/testing-kit/crash-disk';
-import { afterEach, describe, expect, test } from 'vitest';
-import { nodeDisk } from '../src/adapters/disk/node-disk.js';
+import { describe, expect, test } from 'vitest';
 import { VERSION_RECORD } from '../src/adapters/spool/segment.js';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import type { Disk, LostSeqs } from '../src/domain/ports.js';
 import { SeqRuns } from '../src/domain/seq-runs.js';
 import { SEGMENT_BYTES } from '../src/wiring/sizes.js';
 import { METER_HEX, message } from './support/messages.js';
+import { spoolPlaces } from './support/spool-place.js';
 
-const DIR = '/spool';
+const _DIR = '/spool';
 const kindOf = (seq: bigint) => (seq % 5n === 0n ? 'statement' : 'reading');
 
 describe.each(['memory', 'node'] as const)('the bound of the spool on the %s disk', (kind) => {
-  const cleanups: (() => void)[] = [];
-  afterEach(() => {
-    for (const cleanup of cleanups.splice(0)) cleanup();
-  });
-  const place = (): { disk: Disk; dir: string } => {
-    if (kind === 'memory') return { disk: new CrashDisk(), dir: DIR };
-    const dir = mkdtempSync(join(tmpdir(), 'gridtokenx-spool-'));
-    cleanups.push(() => rmSync(dir, { recursive: true }));
-    return { disk: nodeDisk, dir: join(dir, 'spool') };
-  };
+  const place = spoolPlaces(kind);
 
   /** Appends 25,000 messages, every fifth a statement, in segments of 1 MiB. */
   const filled = async (disk: Disk, dir: string) => {
@@ -73,7 +60,7 @@ describe.each(['memory', 'node'] as const)('the bound of the spool on the %s dis
     const lost = spool.takeLost();
     expect(new Set(lost.map(({ reason }) => reason))).toEqual(new Set([GapReason.thinned]));
     const gone = seqsOf(lost);
-    expect(gone.lowest).toBe(1_001);
+    await expect(gone.lowest).toBe(1_001);
     for (let seq = 1_001; seq <= 25_000; seq++) expect(spool.has(METER_HEX, BigInt(seq))).toBe(!gone.has(seq));
     expect(gone.has(1_005)).toBe(false);
     expect(spool.takeLost()).toEqual([]);

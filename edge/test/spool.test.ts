@@ -1,19 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { asMeterId, toHex } from '@gridtokenx/protocol';
 import { systemClock } from '@gridtokenx/runtime/node';
 import { CrashDisk, keepsTail } from '@gridtokenx/testing-kit/crash-disk';
 import { settle, VirtualClock } from '@gridtokenx/testing-kit/virtual-clock';
 import fc from 'fast-check';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
-import { nodeDisk } from '../src/adapters/disk/node-disk.js';
 import { decodeRecord, encodeRecord, scanSegment, tornRecordsIn } from '../src/adapters/spool/record.js';
 import { openSpool } from '../src/adapters/spool/spool.js';
 import type { Disk } from '../src/domain/ports.js';
 import { SEGMENT_BYTES } from '../src/wiring/sizes.js';
 import { METER_HEX, message } from './support/messages.js';
+import { spoolPlaces } from './support/spool-place.js';
 
 const DIR = '/spool';
 const open = async (disk: Disk, dir = DIR) => {
@@ -73,16 +70,7 @@ describe('a record', () => {
 });
 
 describe.each(['memory', 'node'] as const)('the spool on the %s disk', (kind) => {
-  const cleanups: (() => void)[] = [];
-  afterEach(() => {
-    for (const cleanup of cleanups.splice(0)) cleanup();
-  });
-  const place = (): { disk: Disk; dir: string } => {
-    if (kind === 'memory') return { disk: new CrashDisk(), dir: DIR };
-    const dir = mkdtempSync(join(tmpdir(), 'gridtokenx-spool-'));
-    cleanups.push(() => rmSync(dir, { recursive: true }));
-    return { disk: nodeDisk, dir: join(dir, 'spool') };
-  };
+  const place = spoolPlaces(kind);
 
   test('gives back what was appended, by meter and seq, also after it was opened again', async () => {
     const { disk, dir } = place();
