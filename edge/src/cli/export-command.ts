@@ -1,17 +1,9 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
-import {
-  base58Encode,
-  EventCode,
-  Kind,
-  type MeterId,
-  toHex,
-  windowEndAtMs,
-  windowStartAtMs,
-} from '@gridtokenx/protocol';
+import { base58Encode, EventCode, Kind, toHex, windowEndAtMs, windowStartAtMs } from '@gridtokenx/protocol';
 import { nodeDisk } from '../adapters/disk/node-disk.js';
-import { browseSpool, type Located, locateMessages } from '../adapters/spool/browse.js';
+import { type Located, locateMessages } from '../adapters/spool/browse.js';
 import { HEADER_BYTES } from '../adapters/spool/record.js';
 import type { Disk } from '../domain/ports.js';
 import { contentOf, type SignedMessage } from '../domain/signed-message.js';
@@ -38,11 +30,10 @@ export async function exportMessages(config: GatewayConfig, options: ExportOptio
   if (untilMs <= fromMs) throw new StartError('--until must be later than --from');
   const signer = signerNamed(await signersOf(config), options.meter);
   const dir = spoolDir(config);
-  const span = await spanOf(dir, signer.meterId, fromMs, untilMs);
+  const all = await locateMessages(nodeDisk, dir, signer.meterId, (message) => isWithin(message, fromMs, untilMs));
+  const span = spanOf(all);
   if (!span) throw new StartError(`the spool has no message of meter ${signer.name} in this period`);
-  const wanted = (message: SignedMessage) =>
-    message.kind === Kind.enrolment || (message.seq >= span.first && message.seq <= span.last);
-  const places = await locateMessages(nodeDisk, dir, signer.meterId, wanted);
+  const places = all.filter(({ kind, seq }) => kind === Kind.enrolment || (seq >= span.first && seq <= span.last));
   const { offsets, accepted } = (await readState(nodeDisk, join(stateDir(config), `${signer.meterId}.json`))).state;
   const pair = ({ importWh, exportWh }: MeterState['offsets']) => [`${importWh}`, `${exportWh}`];
   const head = {
@@ -78,21 +69,12 @@ const withZone = (text: string) => (text.length === 10 || text.endsWith('Z') ? t
  * Returns the seqs of a period: from the first message in it to the last. It begins behind the statement before, so
  * that the root over the readings of each statement in it can be recomputed.
  */
-async function spanOf(dir: string, meterId: MeterId, fromMs: number, untilMs: number) {
-  let [first, last] = [0n, 0n];
-  const statements: bigint[] = [];
-  for await (const { records } of browseSpool(nodeDisk, dir)) {
-    for (const { message } of records) {
-      if (message.meterId !== meterId) continue;
-      if (message.kind === Kind.statement) statements.push(message.seq);
-      if (!isWithin(message, fromMs, untilMs)) continue;
-      if (first === 0n || message.seq < first) first = message.seq;
-      if (message.seq > last) last = message.seq;
-    }
-  }
-  if (last === 0n) return null;
-  const before = statements.filter((seq) => seq < first).sort((a, b) => (a < b ? 1 : -1))[0];
-  return { first: (before ?? 0n) + 1n, last };
+function spanOf(all: readonly Located[]): { readonly first: bigint; readonly last: bigint } | null {
+  const first = all.find(({ isMarked }) => isMarked)?.seq;
+  const last = all.findLast(({ isMarked }) => isMarked)?.seq;
+  if (first === undefined || last === undefined) return null;
+  const before = all.findLast(({ kind, seq }) => kind === Kind.statement && seq < first);
+  return { first: (before?.seq ?? 0n) + 1n, last };
 }
 
 function isWithin(message: SignedMessage, fromMs: number, untilMs: number): boolean {

@@ -45,26 +45,31 @@ export async function* browseSpool(disk: Pick<Disk, 'list' | 'read'>, dir: strin
 /** The place of a meter's message in a spool. */
 export interface Located {
   readonly seq: bigint;
+  /** A `Kind`, or a kind of a later version. */
+  readonly kind: number;
+  /** The answer of the caller about the message. */
+  readonly isMarked: boolean;
   readonly segment: string;
   readonly offset: number;
   readonly length: number;
 }
 
 /**
- * Lists the places of a meter's messages for which `wanted` is true, by rising seq; of two copies of a seq the first
- * counts. Holds 4 numbers for each message. Rejects with the disk's error.
+ * Lists the places of a meter's messages by rising seq, each marked by `mark`; of two copies of a seq the first counts.
+ * Holds 6 values for each message. Rejects with the disk's error.
  */
 export async function locateMessages(
   disk: Pick<Disk, 'list' | 'read'>,
   dir: string,
   meterId: MeterId,
-  wanted: (message: SignedMessage) => boolean,
+  mark: (message: SignedMessage) => boolean,
 ): Promise<Located[]> {
   const found = new Map<bigint, Located>();
   for await (const { records } of browseSpool(disk, dir)) {
     for (const { segment, offset, length, message } of records) {
-      if (message.meterId !== meterId || found.has(message.seq) || !wanted(message)) continue;
-      found.set(message.seq, { seq: message.seq, segment, offset, length });
+      const { seq, kind } = message;
+      if (message.meterId !== meterId || found.has(seq)) continue;
+      found.set(seq, { seq, kind, isMarked: mark(message), segment, offset, length });
     }
   }
   return [...found.values()].sort((a, b) => (a.seq < b.seq ? -1 : 1));
